@@ -1,0 +1,53 @@
+"""FHIR definitions that the gateway publishes: its operations, messages, search parameters, code systems and maps."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.api.edge import Edge, fhir
+from gateway.fhir.outcomes import NotFound
+
+FOLDERS = (Path(__file__).parent.parent.parent / "openapi" / "fhir", Path(__file__).parent.parent.parent / "mappings" / "code_systems")
+TYPES = ("OperationDefinition", "MessageDefinition", "SearchParameter", "CodeSystem", "ValueSet", "ConceptMap")
+
+
+@cache
+def published() -> dict[tuple[str, str], dict[str, Any]]:
+    """Every definition by type and id."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for folder in FOLDERS:
+        for path in sorted(folder.glob("*.json")):
+            for resource in _resources(json.loads(path.read_text())):
+                found[resource["resourceType"], resource["id"]] = resource
+    return found
+
+
+def _resources(document: dict[str, Any]) -> list[dict[str, Any]]:
+    if document["resourceType"] != "Bundle":
+        return [document]
+    return [entry["resource"] for entry in document["entry"]]
+
+
+async def read(edge: Edge, request: Request) -> Response:
+    """One definition; nobody needs a token for it."""
+    resource = published().get((request.path_params["type"], request.path_params["id"]))
+    if resource is None:
+        raise NotFound("There is no such definition.")
+    return fhir(request, resource)
+
+
+async def search(edge: Edge, request: Request) -> Response:
+    """All definitions of a type, or the one with a ``url``."""
+    kind = request.path_params["type"]
+    wanted = request.query_params.get("url")
+    found = [one for (name, _), one in published().items() if name == kind and wanted in (None, one.get("url"))]
+    base = f"{edge.context.url}/{kind}"
+    entries = [{"fullUrl": f"{base}/{one['id']}", "resource": one, "search": {"mode": "match"}} for one in found]
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "link": [{"relation": "self", "url": base}]}
+    return fhir(request, {**bundle, "total": len(entries), **({"entry": entries} if entries else {})})

@@ -1,0 +1,248 @@
+"""What every HTTP operation shares: the caller, the body, the answer, the error. No decisions, no SQL."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.api import smart
+from gateway.api.tokens import AccessTokens, TokenRefused
+from gateway.disclosure.requester import Requester
+from gateway.exchanges.context import Context, new_id
+from gateway.exchanges.record_refusal import NOBODY, Refusal, record_refusal
+from gateway.fhir import outcomes, strict_json
+from gateway.fhir.outcomes import GatewayError, Issue
+from gateway.store.ledger import Ledger
+
+log = logging.getLogger("gateway.api")
+
+FHIR_JSON = "application/fhir+json"
+READABLE = frozenset({"application/fhir+json", "application/json", "text/json"})
+MAX_BODY = 1 << 20
+MAX_BUNDLE = 5 << 20
+MAX_RECORDS = 64 << 20
+REQUEST_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+PAGE = 4096
+TICK = 0.050
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
+OUR_FAULT = "Something went wrong on our side. Nothing was disclosed; please try again, and tell us the request id."
+
+
+@dataclass(slots=True)
+class RefusalNotes:
+    """Refused tokens are noted once a minute for each operation, with their number; the rest only counted."""
+
+    minute: int = 0
+    counted: dict[str, int] = field(default_factory=dict)
+
+    def due(self, operation: str, now: float) -> int:
+        """How many to put on record now; 0 while this minute's first has been noted."""
+        minute = int(now // 60)
+        held = self.counted.get(operation, 0) + 1
+        if minute != self.minute:
+            self.minute = minute
+            self.counted = {operation: 0}
+            return held
+        first = operation not in self.counted
+        self.counted[operation] = 0 if first else held
+        return held if first else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What operations are given: the ledger, the compiled context, our tokens."""
+
+    ledger: Ledger
+    context: Context
+    tokens: AccessTokens
+    token_endpoint: str
+    scopes: tuple[str, ...]
+    interactions: dict[str, list[str]] = field(default_factory=dict)  # by FHIR type, for the CapabilityStatement
+    wake: Callable[[], None] = lambda: None  # a notice may be due
+    notes: RefusalNotes = field(default_factory=RefusalNotes)
+
+
+Handler = Callable[[Edge, Request], Awaitable[Response]]
+
+
+def endpoint(edge: Edge, operation: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """A handler as a route: whatever it raises becomes an OperationOutcome, and is on record."""
+
+    async def served(request: Request) -> Response:
+        try:
+            return await handler(edge, request)
+        except GatewayError as error:
+            return await refuse(edge, request, operation, error)
+        except Exception:
+            log.exception("operation failed", extra={"operation": operation, "request_id": request_id(request)})
+            return await refuse(edge, request, operation, _our_fault())
+
+    return served
+
+
+class OurFault(GatewayError):
+    """A failure of our own: a 500 that tells nothing of what failed."""
+
+    status, code = 500, "exception"
+
+
+def _our_fault() -> GatewayError:
+    return OurFault(OUR_FAULT)
+
+
+async def refuse(edge: Edge, request: Request, operation: str, error: GatewayError) -> Response:
+    """The error as an answer, once it is on record. A failing log makes it 503: no answer without its entry."""
+    requester = getattr(request.state, "requester", NOBODY)
+    count = 1
+    if error.status == 401:
+        count = edge.notes.due(operation, time.time())
+    if count:
+        refusal = Refusal(requester, operation, error.status, request_id(request), count=count)
+        with contextlib.suppress(GatewayError):
+            await edge.ledger.run(record_refusal, refusal)
+    return outcome_response(error, request)
+
+
+def outcome_response(error: GatewayError, request: Request) -> Response:
+    """An OperationOutcome with the status of the error."""
+    body = orjson.dumps(outcomes.outcome(error.issues))
+    return Response(body, error.status, {**base_headers(request), **error.headers}, FHIR_JSON)
+
+
+def from_http_exception(error: HTTPException) -> GatewayError:
+    """The framework's own errors (no such path, wrong method) in the words of the one error tree."""
+    texts = {404: (outcomes.NotFound, "There is nothing at this address."), 405: (outcomes.MethodNotAllowed, "This method is not allowed here.")}
+    kind, text = texts.get(error.status_code, (outcomes.BadRequest, "The request cannot be read."))
+    return kind(text, headers=dict(error.headers or {}))
+
+
+def base_headers(request: Request) -> dict[str, str]:
+    """Headers of every answer; ids are echoed so that both sides can speak of one request."""
+    headers = {**NO_STORE, "X-Request-Id": request_id(request)}
+    correlation = request.headers.get("x-correlation-id", "")
+    if REQUEST_ID.fullmatch(correlation):
+        headers["X-Correlation-Id"] = correlation
+    return headers
+
+
+def request_id(request: Request) -> str:
+    """The caller's X-Request-Id if it is well formed, else one of ours; the same through the whole request."""
+    known = getattr(request.state, "request_id", None)
+    if known is None:
+        given = request.headers.get("x-request-id", "")
+        known = request.state.request_id = given if REQUEST_ID.fullmatch(given) else new_id()
+    return str(known)
+
+
+def fhir(request: Request, resource: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A FHIR resource as an answer."""
+    return Response(orjson.dumps(resource), status, {**base_headers(request), **(headers or {})}, FHIR_JSON)
+
+
+def padded(resource: Any) -> bytes:
+    """A body about a person: filled with blanks to a multiple of 4,096 bytes, so that its length tells nothing."""
+    body = orjson.dumps(resource)
+    return body + b" " * (-len(body) % PAGE)
+
+
+class Tick:
+    """A beat every 50 ms from the moment that the request arrived.
+
+    The timer is armed before the body is read: what the work then takes cannot be told from when the answer leaves.
+    """
+
+    __slots__ = ("_beat", "_loop", "_next", "_timer")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._beat = asyncio.Event()
+        self._next = self._loop.time() + TICK
+        self._timer = self._loop.call_at(self._next, self._strike)
+
+    def _strike(self) -> None:
+        beat, self._beat = self._beat, asyncio.Event()
+        beat.set()
+        self._next += TICK
+        self._timer = self._loop.call_at(self._next, self._strike)
+
+    async def wait(self) -> None:
+        """Until the next beat."""
+        await self._beat.wait()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+
+def caller(edge: Edge, request: Request) -> Requester:
+    """Who is calling, from the bearer token. Raises NotAuthenticated."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise _unauthenticated("A bearer token is needed: get one at the token endpoint.")
+    try:
+        requester = edge.tokens.verify(token.strip(), time.time())
+    except TokenRefused:
+        raise _unauthenticated("The token is not valid here, or no longer. Please get a new one.") from None
+    request.state.requester = requester
+    return requester
+
+
+def _unauthenticated(text: str) -> GatewayError:
+    return outcomes.NotAuthenticated(text, headers={"WWW-Authenticate": 'Bearer realm="gateway"'})
+
+
+def allowed(edge: Edge, request: Request, surface: str, interaction: str = "") -> Requester:
+    """The caller, if its scopes allow this. Raises NotAuthenticated or Forbidden."""
+    requester = caller(edge, request)
+    if not smart.allows(requester.scopes, surface, interaction):
+        raise outcomes.Forbidden("The token's scopes do not allow this operation.")
+    _check_accept(request)
+    return requester
+
+
+def _check_accept(request: Request) -> None:
+    wanted = request.headers.get("accept", "*/*")
+    if wanted == "*/*" or FHIR_JSON in wanted:
+        return
+    kinds = {part.split(";")[0].strip().lower() for part in wanted.split(",")}
+    if not kinds & {"*/*", "application/*", "application/json", "text/json", ""}:
+        raise outcomes.NotAcceptable(f"Answers are {FHIR_JSON}; accept that or */*.")
+
+
+async def body_of(request: Request, limit: int) -> bytes:
+    """The body, read up to a limit. Raises TooLarge before more is read."""
+    stated = request.headers.get("content-length", "")
+    if stated.isdigit() and int(stated) > limit:
+        raise outcomes.TooLarge(f"The body is larger than {limit} bytes.")
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise outcomes.TooLarge(f"The body is larger than {limit} bytes.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def json_body(request: Request, limit: int = MAX_BODY, *, kinds: frozenset[str] = READABLE) -> Any:
+    """The body as JSON. Raises UnsupportedMedia, TooLarge, BadRequest."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind not in kinds:
+        raise outcomes.UnsupportedMedia(f"Send {FHIR_JSON}.")
+    return strict_json.loads(await body_of(request, limit), max_bytes=limit)
+
+
+def raise_errors(issues: list[Issue]) -> None:
+    """Raise Unprocessable with the findings that make a resource invalid, if there are any."""
+    found = [issue for issue in issues if issue.severity in ("error", "fatal")]
+    if found:
+        raise outcomes.Unprocessable.of(found[:50])

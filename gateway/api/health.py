@@ -1,0 +1,26 @@
+"""Whether this process lives, and whether it can serve: for orchestrators, never about a person."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.api.edge import Edge, base_headers
+from gateway.store.audit_log import HEAD
+from gateway.store.sql import Read
+
+
+async def live(edge: Edge, request: Request) -> Response:
+    return JSONResponse({"status": "live"}, headers=base_headers(request))
+
+
+async def ready(edge: Edge, request: Request) -> Response:
+    """503 until the database answers within two seconds."""
+    try:
+        async with asyncio.timeout(2):
+            await edge.ledger.read([Read(HEAD)])
+    except Exception:
+        return JSONResponse({"status": "not ready"}, 503, headers=base_headers(request))
+    return JSONResponse({"status": "ready"}, headers=base_headers(request))

@@ -1,0 +1,114 @@
+"""The CapabilityStatement: made from the table of operations, so that it says what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import __version__
+from gateway.api.edge import Edge, fhir
+from gateway.fhir import systems
+
+PUBLISHED = "2026-11-21"
+SEARCHES: dict[str, tuple[tuple[str, str], ...]] = {
+    "Patient": (("identifier", "token"), ("_id", "token")),
+    "RelatedPerson": (("patient:identifier", "token"), ("_id", "token"), ("_lastUpdated", "date")),
+    "Flag": (("patient:identifier", "token"), ("status", "token"), ("code", "token"), ("_id", "token"), ("_lastUpdated", "date")),
+    "Consent": (("patient:identifier", "token"), ("status", "token"), ("_id", "token"), ("_lastUpdated", "date")),
+    "Subscription": (("status", "token"),),
+    "AuditEvent": (
+        ("patient:identifier", "token"), ("agent", "token"), ("organization", "token"), ("date", "date"), ("outcome", "token"),
+        ("exchange", "token"), ("_id", "token"), ("_lastUpdated", "date"),
+    ),
+}  # fmt: skip
+RELIABLE_CACHE = 60 * 24 * 365  # minutes: what was received is never received twice
+
+
+async def read(edge: Edge, request: Request) -> Response:
+    return fhir(request, statement(edge))
+
+
+def statement(edge: Edge) -> dict[str, Any]:
+    """What this server is and speaks."""
+    url, base = edge.context.url, edge.context.base
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": PUBLISHED,
+        "kind": "instance",
+        "software": {"name": edge.context.name, "version": __version__},
+        "implementation": {"description": edge.context.name, "url": url},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json"],
+        "rest": [_rest(edge)],
+        "messaging": [
+            {
+                "endpoint": [
+                    {
+                        "protocol": {"system": "http://terminology.hl7.org/CodeSystem/message-transport", "code": "http"},
+                        "address": f"{url}/$process-message",
+                    }
+                ],
+                "reliableCache": RELIABLE_CACHE,
+                "supportedMessage": [
+                    {"mode": mode, "definition": f"{base}/MessageDefinition/{code}"}
+                    for mode in ("sender", "receiver")
+                    for code in edge.context.topics
+                ],
+            }
+        ],
+    }
+
+
+def _rest(edge: Edge) -> dict[str, Any]:
+    security = {
+        "cors": False,
+        "service": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}]}],
+        "extension": [
+            {
+                "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+                "extension": [{"url": "token", "valueUri": edge.token_endpoint}],
+            }
+        ],
+    }
+    return {
+        "mode": "server",
+        "documentation": "People are logical references, searched by POST _search with patient:identifier; names and addresses are not searched.",
+        "security": security,
+        "resource": [_resource(kind, found, edge) for kind, found in sorted(edge.interactions.items())],
+        "operation": [
+            {"name": "process-message", "definition": "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"}
+        ],
+    }
+
+
+def _resource(kind: str, interactions: list[str], edge: Edge) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "type": kind,
+        "interaction": [{"code": code} for code in dict.fromkeys(interactions)],
+        "versioning": "versioned-update" if "update" in interactions else "no-version",
+    }
+    parameters = [{"name": name, "type": type_} for name, type_ in SEARCHES.get(kind, ())]
+    if parameters:
+        described["searchParam"] = parameters
+    if kind == "Patient":
+        definition = f"{edge.context.base}/OperationDefinition/known-to-services"
+        described["operation"] = [{"name": "known-to-services", "definition": definition}]
+    if kind == "Subscription":
+        described |= _topics(edge)
+    return described
+
+
+def _topics(edge: Edge) -> dict[str, Any]:
+    canonical = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
+    operations = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
+    return {
+        "extension": [{"url": canonical, "valueCanonical": systems.topic(code, edge.context.base)} for code in edge.context.topics],
+        "supportedProfile": [f"{systems.BACKPORT}/backport-subscription"],
+        "operation": [
+            {"name": "status", "definition": f"{operations}/backport-subscription-status"},
+            {"name": "events", "definition": f"{operations}/backport-subscription-events"},
+        ],
+    }

@@ -1,0 +1,104 @@
+"""The OpenAPI description, made from the table of operations. Committed in ``openapi/`` and compared by a test."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from gateway import __version__
+from gateway.api import schemas
+from gateway.api.operations import OPERATIONS, Operation
+
+ERRORS = (400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 415, 422, 428, 429, 503)
+FHIR_JSON = "application/fhir+json"
+TITLES = {"Consent", "Flag", "RelatedPerson", "Subscription"}
+
+
+def document() -> dict[str, Any]:
+    """OpenAPI 3.1 of everything that is served."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(_path(operation.path), {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Think Family Gateway",
+            "version": __version__,
+            "description": "Consent-checked status lookups and change notices between adult mental health and children's services.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas.COMPONENTS,
+            "securitySchemes": {
+                "backend": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An access token of the token endpoint (SMART Backend Services, private_key_jwt).",
+                }
+            },
+        },
+    }
+
+
+def _path(path: str) -> str:
+    return re.sub(r"\{(\w+):\w+\}", r"{\1}", path)
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.says,
+        "tags": [operation.type or operation.path.split("/")[1]],
+        "parameters": [*_path_parameters(operation), *schemas.query(operation.takes)],
+        "responses": _responses(operation),
+        "security": [] if operation.open else [{"backend": []}],
+    }
+    body = schemas.body(operation.takes)
+    if body:
+        described["requestBody"] = {"required": operation.takes != "form", "content": body}
+    if operation.method == "PUT":
+        described["parameters"].append(
+            {"name": "If-Match", "in": "header", "required": False, "schema": {"type": "string", "pattern": '^W/"[1-9][0-9]{0,8}"$'}}
+        )
+    return {key: value for key, value in described.items() if value != [] or key == "security"}
+
+
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": schemas.PATH[name]}
+        for name in re.findall(r"\{(\w+)\}", operation.path)
+    ]
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status in _good(operation):
+        responses[str(status)] = _good_response(operation, status)
+    for status in ERRORS:
+        responses.setdefault(str(status), _error(operation))
+    return dict(sorted(responses.items()))
+
+
+def _good(operation: Operation) -> tuple[int, ...]:
+    if operation.name == "children":
+        return (200, 204)
+    if operation.interaction == "create":
+        return (201,)
+    if operation.interaction in ("read", "vread") and not operation.open and operation.type in ("Flag", "Consent", "RelatedPerson", "Patient"):
+        return (200, 304)
+    return (204,) if operation.gives == "nothing" else (200,)
+
+
+def _good_response(operation: Operation, status: int) -> dict[str, Any]:
+    if status in (204, 304):
+        return {"description": "Nothing to show"}
+    kind = "application/json" if operation.gives in ("json", "receipt") else FHIR_JSON
+    return {"description": "Done", "content": {kind: {"schema": schemas.ANSWERS[operation.gives]}}}
+
+
+def _error(operation: Operation) -> dict[str, Any]:
+    content: dict[str, Any] = {FHIR_JSON: {"schema": {"$ref": "#/components/schemas/OperationOutcome"}}}
+    if operation.path.startswith("/oauth2") or operation.path.startswith("/health"):
+        content["application/json"] = {"schema": {"type": "object"}}
+    return {"description": "Refused; the OperationOutcome says what and where", "content": content}

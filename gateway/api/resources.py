@@ -1,0 +1,167 @@
+"""Read, search, create and update of the owner's own RelatedPerson, Flag, Consent and Patient."""
+
+from __future__ import annotations
+
+import re
+from email.utils import formatdate
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.api import searches
+from gateway.api.edge import Edge, allowed, base_headers, fhir, json_body, raise_errors, request_id
+from gateway.exchanges.resources import (
+    NOT_HERE,
+    Page,
+    ReadRequest,
+    SearchRequest,
+    WriteRequest,
+    read_resource,
+    search_resources,
+    write_resource,
+)
+from gateway.fhir import resources, systems
+from gateway.fhir.elements import identity
+from gateway.fhir.outcomes import BadRequest, NotFound, Unprocessable
+from gateway.store import clock
+from gateway.store.people import Held
+
+TYPES = ("Patient", "RelatedPerson", "Flag", "Consent")
+WRITABLE = ("RelatedPerson", "Flag", "Consent")
+SUBJECT = {"RelatedPerson": "patient", "Flag": "subject", "Consent": "patient"}
+ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
+PARAMETERS = frozenset({"_id", "patient:identifier", "patient.identifier", "subject:identifier", "identifier", "status", "code", "_lastUpdated", "_count", "_cursor"})  # fmt: skip
+
+
+def kind_of(request: Request) -> str:
+    """The resource type in the path."""
+    return str(request.path_params["type"])
+
+
+async def read(edge: Edge, request: Request) -> Response:
+    """``GET /fhir/{type}/{id}``, and ``/_history/{version}``."""
+    kind = kind_of(request)
+    requester = allowed(edge, request, kind, "r")
+    version = request.path_params.get("version")
+    number = int(version) if version and version.isdigit() and len(version) < 10 else None
+    if version and number is None:
+        raise NotFound(NOT_HERE)
+    ask = ReadRequest(requester, kind, request.path_params["id"], number, request_id(request))
+    held = await edge.ledger.run(read_resource, ask)
+    if held is None:
+        raise NotFound(NOT_HERE)
+    if request.headers.get("if-none-match") == _etag(held):
+        return Response(status_code=304, headers={**base_headers(request), **_headers(held)})
+    return fhir(request, shown(held), headers=_headers(held))
+
+
+def shown(held: Held) -> dict[str, Any]:
+    """A resource with the id, version and time that it has here."""
+    meta = {**held.body.get("meta", {}), "versionId": str(held.version)}
+    if held.updated:
+        meta["lastUpdated"] = clock.instant(held.updated)
+    return {**held.body, "id": held.id, "meta": meta}
+
+
+def _etag(held: Held) -> str:
+    return f'W/"{held.version}"'
+
+
+def _headers(held: Held) -> dict[str, str]:
+    headers = {"ETag": _etag(held)}
+    if held.updated:
+        headers["Last-Modified"] = formatdate(held.updated / clock.SECOND, usegmt=True)
+    return headers
+
+
+async def search(edge: Edge, request: Request) -> Response:
+    """``GET /fhir/{type}`` and ``POST /fhir/{type}/_search``."""
+    kind = kind_of(request)
+    requester = allowed(edge, request, kind, "s")
+    used = await searches.criteria(request, PARAMETERS)
+    person = _person(used, kind)
+    if kind == "Patient" and not person and not searches.one(used, "_id"):
+        raise BadRequest("A Patient is searched by identifier (POST _search) or _id.", code="required")
+    since, _ = searches.window(used.get("_lastUpdated", []), "_lastUpdated")
+    cursor = searches.one(used, "_cursor")
+    ask = SearchRequest(
+        requester, kind, person, searches.one(used, "_id"), searches.one(used, "status"), searches.one(used, "code"), since,
+        searches.count(used), _after(cursor), request_id(request),
+    )  # fmt: skip
+    page: Page = await edge.ledger.run(search_resources, ask)
+    found = [shown(held) for held in page.found]
+    return fhir(request, searches.searchset(edge.context.url, kind, found, used, page.after or None))
+
+
+def _after(cursor: str) -> str:
+    if not cursor:
+        return ""
+    value = searches.read_cursor(cursor)
+    if not isinstance(value, str):
+        raise BadRequest("The cursor cannot be read: follow the next link as it is.", where="_cursor")
+    return value
+
+
+def _person(used: dict[str, list[str]], kind: str) -> str:
+    names = ("identifier",) if kind == "Patient" else ("patient:identifier", "patient.identifier", "subject:identifier")
+    stated = [(name, searches.one(used, name)) for name in names if name in used]
+    if not stated:
+        return ""
+    name, value = stated[0]
+    return searches.token_text(value, name)
+
+
+async def create(edge: Edge, request: Request) -> Response:
+    """``POST /fhir/{type}``: for the caller's own organisation."""
+    kind = kind_of(request)
+    requester = allowed(edge, request, kind, "c")
+    resource = _checked(await json_body(request), kind, edge, requester.agency)
+    ask = WriteRequest(requester, kind, resource, request_id=request_id(request))
+    written = await edge.ledger.run_alone(write_resource, ask)
+    edge.wake()
+    location = f"{edge.context.url}/{kind}/{written.held.id}/_history/{written.held.version}"
+    return fhir(request, shown(written.held), 201, {**_headers(written.held), "Location": location})
+
+
+async def update(edge: Edge, request: Request) -> Response:
+    """``PUT /fhir/{type}/{id}`` with If-Match."""
+    kind = kind_of(request)
+    requester = allowed(edge, request, kind, "u")
+    resource = _checked(await json_body(request), kind, edge, requester.agency)
+    identifier = request.path_params["id"]
+    if resource.get("id", identifier) != identifier:
+        raise Unprocessable("The id in the resource is not the id in the address.", where=f"{kind}.id", code="invalid")
+    ask = WriteRequest(requester, kind, resource, identifier, if_match(request), request_id(request))
+    written = await edge.ledger.run_alone(write_resource, ask)
+    edge.wake()
+    return fhir(request, shown(written.held), 200, _headers(written.held))
+
+
+def if_match(request: Request) -> int | None:
+    """The version that If-Match names, None where there is no such header. Raises BadRequest."""
+    stated = request.headers.get("if-match")
+    if stated is None:
+        return None
+    match = ETAG.fullmatch(stated.strip())
+    if match is None:
+        raise BadRequest('If-Match must be an ETag as it was given, such as W/"3".', where="If-Match", code="value")
+    return int(match[1])
+
+
+def _checked(resource: Any, kind: str, edge: Edge, agency: str) -> dict[str, Any]:
+    """A valid resource of this type, about a person named by an identifier. Raises Unprocessable."""
+    raise_errors(resources.validate(resource, expected=kind))
+    checked: dict[str, Any] = {key: value for key, value in resource.items() if key not in ("text",)}
+    if not identity(checked.get(SUBJECT[kind])):
+        where = f"{kind}.{SUBJECT[kind]}.identifier"
+        raise Unprocessable("Name the person by an identifier with system and value.", where=where, code="required")
+    _check_owner(checked, kind, agency)
+    return checked
+
+
+def _check_owner(resource: dict[str, Any], kind: str, agency: str) -> None:
+    """A Flag that names an author names the caller's organisation: nobody writes for another."""
+    author = identity(resource.get("author")) if kind == "Flag" else ""
+    if author.startswith(f"{systems.ODS_CODE}|") and author != f"{systems.ODS_CODE}|{agency}":
+        raise Unprocessable("author is another organisation: each writes its own records.", where="Flag.author", code="business-rule")

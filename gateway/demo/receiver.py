@@ -1,0 +1,98 @@
+"""A receiver of notices, as an agency would run it: checks the signature, keeps each notice once, can be down."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from gateway.notification import signatures
+
+
+@dataclass(slots=True)
+class Receiver:
+    """One agency's endpoint on this machine. ``seen`` counts how often each notice came."""
+
+    name: str
+    port: int = 0
+    key: Ed25519PublicKey | None = None
+    notices: list[dict[str, Any]] = field(default_factory=list)
+    seen: dict[str, int] = field(default_factory=dict)
+    refused: int = 0
+    _server: ThreadingHTTPServer | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/$process-message"
+
+    def up(self) -> Receiver:
+        """Start to listen, at the same port as before."""
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                status = receiver.take({name.lower(): value for name, value in self.headers.items()}, body)
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.send_header("Connection", "close")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Say nothing: the story is told elsewhere."""
+
+        ThreadingHTTPServer.allow_reuse_address = True
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def down(self) -> None:
+        """Stop listening: connections are refused."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def take(self, headers: dict[str, str], body: bytes) -> int:
+        """Take a delivery: 401 for a bad signature, else 200; a repeat is taken and not kept again."""
+        if self.key is None or not signatures.verify(self.key, headers, body, int(time.time())):
+            self.refused += 1
+            return 401
+        identifier = headers["webhook-id"]
+        self.seen[identifier] = self.seen.get(identifier, 0) + 1
+        if self.seen[identifier] == 1:
+            self.notices.append(json.loads(body))
+        return 200
+
+    def topics(self) -> list[str]:
+        """The topics of what was kept, in order of receipt."""
+        return [topic_of(bundle) for bundle in self.notices]
+
+    def wait(self, count: int, seconds: float = 15.0) -> bool:
+        """Until so many notices are there; False where they do not come."""
+        end = time.monotonic() + seconds
+        while len(self.notices) < count and time.monotonic() < end:
+            time.sleep(0.05)
+        return len(self.notices) >= count
+
+
+def topic_of(bundle: dict[str, Any]) -> str:
+    """The topic of a message, ``handshake`` or ``notification`` of a backport Bundle."""
+    first = bundle["entry"][0]["resource"]
+    if first["resourceType"] == "MessageHeader":
+        return str(first["eventCoding"]["code"])
+    return next(str(part["valueCode"]) for part in first["parameter"] if part["name"] == "type")
+
+
+def number_of(bundle: dict[str, Any]) -> str:
+    """The event number of a message."""
+    header = bundle["entry"][0]["resource"]
+    return next(str(one["valueString"]) for one in header["extension"] if one["url"].endswith("/notice-number"))

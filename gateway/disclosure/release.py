@@ -1,0 +1,208 @@
+"""The minimum that a Permit allows, of what one agency holds about one person.
+
+Nothing leaves the gateway by another way: a status, a contact or a relative's identity is shaped here, and only with
+a Permit in hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from gateway.disclosure.decision import Permit
+from gateway.fhir import systems
+from gateway.fhir.codes import DETAILS, RANK, Answer, Involvement, involvement
+
+Resource = dict[str, Any]
+STATUS_DISPLAY = {
+    Involvement.HIGH_INTENSITY: "Intensive now",
+    Involvement.ACTIVE: "Involved now",
+    Involvement.PENDING: "Referred, not started",
+    Involvement.CARE_LEAVER: "Care leaver",
+    Involvement.RECENTLY_CLOSED: "Ended within 12 months",
+    Involvement.CLOSED: "Known in the past",
+}
+ITK = {"known": "30001", "not-known": "30002", "recently-closed": "30003", "closed": "30003", "died": "30004"}
+ITK_DISPLAY = {
+    "30001": "Patient known here",
+    "30002": "Patient not known here",
+    "30003": "Patient no longer at this clinical setting",
+    "30004": "Patient known, recently deceased",
+}
+CLOSED = frozenset({Involvement.RECENTLY_CLOSED, Involvement.CLOSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Involved:
+    """One involvement of an agency with a person, from a stored Flag."""
+
+    detail: str
+    service: str
+    start: date | None
+    end: date | None
+    as_of: str
+    last_contact: str  # YYYY-MM-DD; told to the month
+    contacts: tuple[Resource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one agency holds about one person, unsealed."""
+
+    custodian: str
+    custodian_name: str
+    sensitive: bool
+    reference: Resource  # how the person is named to this receiver
+    involvements: tuple[Involved, ...]
+    desks: tuple[Resource, ...]
+    died: bool = False
+    relative: Resource | None = None  # RelatedPerson, for children and parents
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """What leaves about one person from one agency."""
+
+    custodian: str
+    answer: Answer
+    itk: str
+    status: Involvement | None = None
+    since: str = ""
+    last_contact: str = ""
+    contacts: tuple[Resource, ...] = ()
+    flags: tuple[Resource, ...] = ()
+    related_person: Resource | None = None
+
+
+def headline(holding: Holding, on: date) -> tuple[Involved, Involvement] | None:
+    """The involvement that speaks for the person on a day: the first open line of the ladder, else the last to end."""
+    found = [(one, status) for one in holding.involvements if (status := involvement(one.detail, one.start, one.end, on))]
+    if not found:
+        return None
+    opened = [pair for pair in found if pair[1] not in CLOSED]
+    if opened:
+        return min(opened, key=lambda pair: (RANK.get(pair[0].detail, len(RANK)), pair[0].start or date.min))
+    return max(found, key=lambda pair: pair[0].end or date.min)
+
+
+def answer_of(holding: Holding, on: date) -> Answer:
+    """Known, recently closed, closed, or not known; before any decision, for the gateway's own use."""
+    found = headline(holding, on)
+    if found is None:
+        return Answer.NOT_KNOWN
+    if found[1] is Involvement.RECENTLY_CLOSED:
+        return Answer.RECENTLY_CLOSED
+    return Answer.CLOSED if found[1] is Involvement.CLOSED else Answer.KNOWN
+
+
+def release(holding: Holding, permit: Permit, on: date, base: str = systems.BASE) -> Disclosure:
+    """Shape what may leave: existence, then status, contact, relative's identity and detail as the permit has them."""
+    found = headline(holding, on)
+    if found is None:
+        raise ValueError("nothing is held that could be released")
+    lead, status = found
+    answer = answer_of(holding, on)
+    told = "status" in permit.classes
+    return Disclosure(
+        custodian=holding.custodian,
+        answer=answer,
+        itk=ITK["died"] if holding.died else ITK[answer],
+        status=status if told else None,
+        since=lead.start.isoformat() if told and lead.start else "",
+        last_contact=lead.last_contact[:7] if told else "",
+        contacts=_contacts(holding, lead) if "contact" in permit.classes else (),
+        flags=_flags(holding, permit, on, base) if told else (),
+        related_person=_relative(holding, permit),
+    )
+
+
+def _contacts(holding: Holding, lead: Involved) -> tuple[Resource, ...]:
+    return holding.desks if holding.sensitive else (*lead.contacts, *holding.desks)
+
+
+def _flags(holding: Holding, permit: Permit, on: date, base: str) -> tuple[Resource, ...]:
+    detailed = "detail" in permit.classes
+    flags = []
+    for one in holding.involvements:
+        status = involvement(one.detail, one.start, one.end, on)
+        if status is not None:
+            flags.append(flag(holding, one, status, detailed=detailed, base=base))
+    return tuple(flags) if detailed else _one_per_status(flags)
+
+
+def _one_per_status(flags: list[Resource]) -> tuple[Resource, ...]:
+    """Coarse flags that say the same would still tell how many plans there are; one stands for all."""
+    seen: dict[str, Resource] = {}
+    for one in flags:
+        seen.setdefault(one["code"]["coding"][0]["code"], one)
+    return tuple(seen.values())
+
+
+def flag(holding: Holding, one: Involved, status: Involvement, *, detailed: bool, base: str = systems.BASE) -> Resource:
+    """An involvement as a UK Core Flag, its detail coded only where that may leave."""
+    extension = [{"url": systems.extension("status-as-of", base), "valueDateTime": one.as_of}] if one.as_of else []
+    if one.last_contact:
+        extension.append({"url": systems.extension("last-contact", base), "valueDate": one.last_contact[:7]})
+    service = "" if holding.sensitive else one.service
+    category = [{"coding": [{"system": systems.FLAG_CATEGORY, "code": "admin", "display": "Administrative"}]}]
+    if service:
+        category.append({"coding": [{"system": systems.code_system("service", base), "code": service}]})
+    made: Resource = {
+        "resourceType": "Flag",
+        "meta": {"profile": [systems.UKCORE_FLAG]},
+        "extension": extension,
+        "status": "inactive" if status in CLOSED else "active",
+        "category": category,
+        "code": _code(one, status, detailed, base),
+        "subject": holding.reference,
+        "period": _period(one),
+        "author": organisation(holding.custodian, holding.custodian_name),
+    }
+    return {key: value for key, value in made.items() if value}
+
+
+def _code(one: Involved, status: Involvement, detailed: bool, base: str) -> Resource:
+    coding = [{"system": systems.code_system("involvement", base), "code": str(status), "display": STATUS_DISPLAY[status]}]
+    detail = DETAILS.get(one.detail)
+    if not detailed or detail is None:
+        return {"coding": coding, "text": STATUS_DISPLAY[status]}
+    coding.append(
+        {"system": systems.code_system("involvement-detail", base), "code": one.detail, "display": detail.display}
+    )
+    if detail.snomed:
+        coding.append({"system": systems.SNOMED, "code": detail.snomed, "display": detail.snomed_display})
+    return {"coding": coding, "text": detail.display}
+
+
+def _period(one: Involved) -> Resource:
+    period = {"start": one.start.isoformat() if one.start else "", "end": one.end.isoformat() if one.end else ""}
+    return {key: value for key, value in period.items() if value}
+
+
+def _relative(holding: Holding, permit: Permit) -> Resource | None:
+    if holding.relative is None or "relative-identity" not in permit.classes:
+        return None
+    return holding.relative
+
+
+def organisation(code: str, name: str = "") -> Resource:
+    """A logical reference to an organisation by its ODS code."""
+    reference: Resource = {"type": "Organization", "identifier": {"system": systems.ODS_CODE, "value": code}}
+    if name:
+        reference["display"] = name
+    return reference
+
+
+def desk(agency: str, name: str, kind: str, contact: Mapping[str, str], base: str = systems.BASE) -> Resource:
+    """A contact of an agency as a PractitionerRole."""
+    role: Resource = {
+        "resourceType": "PractitionerRole",
+        "organization": organisation(agency, name),
+        "code": [{"coding": [{"system": systems.code_system("contact-kind", base), "code": kind}], "text": contact["name"]}],
+        "telecom": [{"system": "phone", "value": contact["phone"], "use": "work"}],
+    }
+    if contact.get("hours"):
+        role["availabilityExceptions"] = contact["hours"]
+    return role

@@ -1,0 +1,109 @@
+"""Administration: agencies, clients, the agreements in force. Each act is on record like any other exchange."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.audit.entry import DONE, Kind
+from gateway.disclosure.requester import Requester
+from gateway.exchanges.context import Context, new_id
+from gateway.exchanges.lines import line
+from gateway.fhir.outcomes import Conflict, Unprocessable
+from gateway.store import standing
+from gateway.store.ledger import Moment, Outcome, Story
+from gateway.store.sql import Hold, Read, Write
+
+OPERATOR = Requester("operator", "", frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class NewAgency:
+    """An agency to be registered. ``profile``: desks, authorities, la_code, traced, sensitive, local_system."""
+
+    code: str
+    name: str
+    kind: str
+    profile: dict[str, Any]
+    complete: bool = False
+    holds_from: str = "1970-01-01"
+    fresh_hours: int = 48
+
+
+@dataclass(frozen=True, slots=True)
+class NewClient:
+    id: str
+    agency: str
+    name: str
+    scopes: str
+    purposes: tuple[str, ...]
+    roles: tuple[str, ...]
+    jwks: dict[str, Any]
+
+
+def add_agency(ctx: Context, agency: NewAgency, moment: Moment) -> Story[None]:
+    """Register an agency. Raises Conflict where its code is taken."""
+    if agency.code in moment.feeds:
+        raise Conflict(f"Agency {agency.code} is registered already.")
+    row = {
+        "code": agency.code,
+        "name": agency.name,
+        "kind": agency.kind,
+        "profile": orjson.dumps(agency.profile).decode(),
+        "complete": int(agency.complete),
+        "holds_from": agency.holds_from,
+        "data_as_of": None,
+        "fresh_hours": agency.fresh_hours,
+        "version": 1,
+    }
+    yield Hold(policy=True)
+    yield Write(standing.ADD_AGENCY, row)
+    yield Write(standing.SET_STAMP, {"stamp": new_id()})
+    return Outcome(None, (_line("add_agency", moment, agency.code),))
+
+
+def add_client(ctx: Context, client: NewClient, moment: Moment) -> Story[None]:
+    """Register a client of an agency. Raises Conflict or Unprocessable."""
+    if client.agency not in moment.feeds:
+        raise Unprocessable(f"There is no agency {client.agency}: add it first.")
+    if (yield Read(standing.CLIENT, {"id": client.id})):
+        raise Conflict(f"Client {client.id} is registered already.")
+    unknown = set(client.purposes) - set(ctx.purposes)
+    if unknown:
+        raise Unprocessable(f"Unknown purposes: {', '.join(sorted(unknown))}.")
+    row = {
+        "id": client.id,
+        "agency": client.agency,
+        "name": client.name,
+        "scopes": client.scopes,
+        "purposes": " ".join(client.purposes),
+        "roles": " ".join(client.roles),
+        "jwks": orjson.dumps(client.jwks).decode(),
+        "revoked": 0,
+    }
+    yield Write(standing.ADD_CLIENT, row)
+    return Outcome(None, (_line("add_client", moment, client.agency, ("client", client.id)),))
+
+
+def revoke_client(ctx: Context, client: str, moment: Moment) -> Story[None]:
+    """Revoke a client: from the commit on, no token of any age opens anything until it is got anew."""
+    rows = yield Read(standing.CLIENT, {"id": client})
+    if not rows:
+        raise Unprocessable(f"There is no client {client}.")
+    yield Hold(policy=True)
+    yield Write(standing.REVOKE_CLIENT, {"client_id": client})
+    yield Write(standing.SET_STAMP, {"stamp": new_id()})
+    return Outcome(None, (_line("revoke_client", moment, rows[0][1], ("client", client)),))
+
+
+def put_in_force(ctx: Context, version: str, moment: Moment) -> Story[None]:
+    """Put a version of the agreements in force; workers that run on another refuse from the commit on."""
+    yield Hold(policy=True)
+    yield Write(standing.SET_POLICY, {"policy": version})
+    return Outcome(None, (_line("put_in_force", moment, "", ("agreements", version)),))
+
+
+def _line(name: str, moment: Moment, agency: str, *detail: tuple[str, str]) -> Any:
+    return line(name, OPERATOR, moment, Kind.ADMINISTRATION, DONE, custodian=agency, detail=detail)

@@ -1,0 +1,197 @@
+"""Sourced resources applied to what an agency holds: the one line that records, messages and FHIR writes share.
+
+Everything here is the sender's own: its rows, its keys, its merges. What changed by it is matched to subscriptions
+and put into the outbox in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from gateway.exchanges.context import Context, new_id
+from gateway.exchanges.enqueue import Happened, enqueue
+from gateway.exchanges.persons import Desk, find_or_create, merge_rows, purge_person
+from gateway.fhir.elements import identifiers, identity
+from gateway.fhir.outcomes import Unprocessable
+from gateway.mapping.merge import merged, restated
+from gateway.mapping.records import Op, Resource, Sourced
+from gateway.notification.topics import Change, consent_changes, flag_changes, patient_changes, relationship_changes
+from gateway.store import clock, people
+from gateway.store.ledger import Moment
+from gateway.store.people import Held, Opened
+from gateway.store.sql import Hold, Read, Write
+
+SUBJECT = {"Flag": "subject", "RelatedPerson": "patient", "Consent": "patient"}
+
+
+@dataclass(slots=True)
+class Applied:
+    """What came of applying: references of what was written, the persons touched, notices enqueued."""
+
+    written: list[str] = field(default_factory=list)  # Type/id/_history/version
+    persons: dict[str, Opened] = field(default_factory=dict)  # by row id
+    notices: int = 0
+    stored: list[Held] = field(default_factory=list)
+
+
+def apply(ctx: Context, agency: str, sourced: Iterable[Sourced], moment: Moment) -> Generator[Any, Any, Applied]:
+    """Apply resources in their order. Raises Unprocessable; the transaction is then undone as a whole."""
+    resources = list(sourced)
+    desk = Desk(ctx, agency, moment)
+    yield Hold(tuple(_tokens_to_hold(ctx, agency, resources)))
+    applied = Applied()
+    happened: list[Happened] = []
+    for one in resources:
+        happened += yield from _apply_one(desk, one, applied)
+    applied.persons = desk.opened
+    applied.notices = yield from enqueue(ctx, agency, happened, desk.opened, moment)
+    return applied
+
+
+def _tokens_to_hold(ctx: Context, agency: str, resources: list[Sourced]) -> list[bytes]:
+    """Locks on every person that the resources name, so that decisions about them wait."""
+    named: set[str] = set()
+    for one in resources:
+        named.update(identifiers(one.resource))
+        named.update(filter(None, (identity(one.resource.get(part)) for part in ("subject", "patient"))))
+    return [ctx.vault.nhs_token(text.split("|", 1)[1]) if "nhs-number" in text else ctx.vault.token("hold", agency, text) for text in named]
+
+
+def _apply_one(desk: Desk, one: Sourced, applied: Applied) -> Generator[Any, Any, list[Happened]]:
+    kind = one.resource.get("resourceType")
+    if one.op is Op.PURGE_PERSON:
+        return (yield from purge_person(desk, one.resource))
+    if one.op is Op.MERGE_PERSON:
+        yield from merge_rows(desk, one.resource)
+        return []
+    if one.op is Op.RETRACT and one.key.endswith("/"):
+        return (yield from _retract_under(desk, one, applied))
+    if kind == "Patient":
+        return (yield from _patient(desk, one))
+    if kind in SUBJECT:
+        return (yield from _record(desk, kind, one, applied))
+    raise Unprocessable(f"A {kind} is not taken here.", where=str(kind), code="not-supported")
+
+
+def _patient(desk: Desk, one: Sourced) -> Generator[Any, Any, list[Happened]]:
+    named = identifiers(one.resource)
+    if not named:
+        raise Unprocessable("A Patient needs an identifier with a system.", where="Patient.identifier", code="required")
+    row = yield from find_or_create(desk, named)
+    before = dict(row.patient)
+    yield from desk.store_patient(row, merged(row.patient, one.resource, one.op))
+    return [Happened(row.id, change) for change in patient_changes(before, row.patient, clock.day(desk.moment.at))]
+
+
+def _record(desk: Desk, kind: str, one: Sourced, applied: Applied) -> Generator[Any, Any, list[Happened]]:
+    resource = one.resource
+    subject = identity(resource.get(SUBJECT[kind]))
+    held = yield from _held_under(desk, kind, one.key)
+    if held is None and one.op is Op.RETRACT:
+        return []
+    if not subject:
+        where = f"{kind}.{SUBJECT[kind]}"
+        raise Unprocessable(f"{where} must name the person by an identifier.", where=where, code="required")
+    row = yield from find_or_create(desk, [subject])
+    related = yield from _related(desk, kind, resource)
+    before = held[0].body if held else None
+    after = _after(kind, before, one, clock.day(desk.moment.at))
+    if before == after:
+        return []
+    stored = yield from store_record(desk, row, kind, one.key, after, held, related)
+    applied.written.append(stored.ref)
+    applied.stored.append(stored)
+    return [Happened(row.id, change, before, after) for change in _changes(kind, before, after, desk)]
+
+
+def _after(kind: str, before: Resource | None, one: Sourced, today: date) -> Resource:
+    combined = merged(before, one.resource, one.op)
+    return restated(combined, today) if kind == "Flag" and one.op is not Op.RETRACT else combined
+
+
+def _changes(kind: str, before: Resource | None, after: Resource, desk: Desk) -> list[Change]:
+    on = clock.day(desk.moment.at)
+    if kind == "Flag":
+        return flag_changes(before, after, on)
+    if kind == "RelatedPerson":
+        return relationship_changes(before, after, on)
+    return consent_changes(on, is_new=before is None)
+
+
+def _related(desk: Desk, kind: str, resource: Resource) -> Generator[Any, Any, str | None]:
+    """The sender's own row of the other person of a relationship, made if it is new; None where it has no identifier."""
+    named = identifiers(resource) if kind == "RelatedPerson" else []
+    if not named:
+        return None
+    row = yield from find_or_create(desk, named)
+    return row.id
+
+
+def _held_under(desk: Desk, kind: str, key: str) -> Generator[Any, Any, tuple[Held, str] | None]:
+    """What is stored under a sender's key, and whose row it stands in."""
+    source = desk.ctx.vault.token("source", desk.agency, kind, key)
+    rows = yield Read(people.RECORD_BY_SOURCE, {"agency": desk.agency, "type": kind, "source": source})
+    if not rows:
+        return None
+    *columns, person = rows[0]
+    owner = yield from desk.open_row(person)
+    return people.open_record(owner.cipher, tuple(columns)), person
+
+
+def store_record(
+    desk: Desk, row: Opened, kind: str, key: str, resource: Resource, held: tuple[Held, str] | None, related: str | None
+) -> Generator[Any, Any, Held]:
+    """Write a record and keep the version before it; gives what is now held."""
+    identifier = held[0].id if held else desk.next_id()
+    version = held[0].version + 1 if held else 1
+    resource = {**resource, "id": identifier}
+    sealed = people.seal_record(row.cipher, identifier, key, resource)
+    at = desk.moment.at
+    if held is None:
+        yield Write(people.ADD_RECORD, _new_record(desk, row, kind, key, identifier, sealed, related))
+    else:
+        changed = {"record_id": identifier, "person_id": row.id, "related_id": related, "sealed": sealed}
+        yield Write(people.SET_RECORD, {**changed, "new_version": version, "at": at})
+    kept = {"record": identifier, "version": version, "body": sealed, "updated": at}
+    yield Write(people.ADD_VERSION, kept)
+    return Held(identifier, kind, version, at, related, key, resource)
+
+
+def _new_record(
+    desk: Desk, row: Opened, kind: str, key: str, identifier: str, sealed: bytes, related: str | None
+) -> dict[str, Any]:
+    return {
+        "id": identifier,
+        "agency": desk.agency,
+        "type": kind,
+        "person": row.id,
+        "source": desk.ctx.vault.token("source", desk.agency, kind, key),
+        "related": related,
+        "body": sealed,
+        "version": 1,
+        "updated": desk.moment.at,
+    }
+
+
+def _retract_under(desk: Desk, one: Sourced, applied: Applied) -> Generator[Any, Any, list[Happened]]:
+    """Take back everything of a person whose key begins so (an episode with all that is under it)."""
+    kind = one.resource["resourceType"]
+    row = yield from find_or_create(desk, [identity(one.resource.get(SUBJECT[kind]))])
+    rows = yield Read(people.RECORDS_OF_PERSON, {"person_id": row.id})
+    happened: list[Happened] = []
+    for held in (people.open_record(row.cipher, columns) for columns in rows):
+        if held.type != kind or not held.key.startswith(one.key) or held.body.get("status") == "entered-in-error":
+            continue
+        after = merged(held.body, {}, Op.RETRACT)
+        stored = yield from store_record(desk, row, kind, held.key, after, (held, row.id), held.related)
+        applied.written.append(stored.ref)
+        happened += [Happened(row.id, change, held.body, after) for change in _changes(kind, held.body, after, desk)]
+    return happened
+
+
+def fresh_key() -> str:
+    """The key of a resource that was created over the FHIR API."""
+    return f"fhir/{new_id()}"

@@ -1,0 +1,70 @@
+"""May this receiver hear of this now? The same ``decide`` as for a lookup, on the state that the notice is about."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway.disclosure.decision import Asked, Permit, Refuse, decide, gate
+from gateway.exchanges import dossiers
+from gateway.exchanges.context import Context
+from gateway.exchanges.dossiers import Known
+from gateway.exchanges.look_up_status import hospital_states
+from gateway.exchanges.subscriptions import Subscribed
+from gateway.store import clock, people
+from gateway.store.ledger import Moment
+from gateway.store.sql import Read
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The decision about a notice, and the one about the state after it."""
+
+    about_it: Permit | Refuse
+    afterwards: Permit | Refuse
+
+    @property
+    def ends_here(self) -> bool:
+        """This notice tells of the end of the state in which the receiver may hear."""
+        return isinstance(self.about_it, Permit) and isinstance(self.afterwards, Refuse)
+
+
+def decide_notice(
+    ctx: Context, subscribed: Subscribed, owner: str, moment: Moment, *, was_inpatient: bool
+) -> Generator[Any, Any, Heard]:
+    """Decide for the receiver of a notice about one person at one agency."""
+    purpose = ctx.purposes.get(subscribed.purpose)
+    feed, owner_feed = moment.feeds.get(subscribed.agency), moment.feeds.get(owner)
+    if purpose is None or feed is None or owner_feed is None or ctx.agreements.version != moment.policy:
+        return _both(Refuse("policy-stale"))
+    asked = Asked(subscribed.requester, feed.kind, purpose, clock.moment(moment.at))
+    at_gate = gate(asked, case_owner_kind(subscribed, moment), has_reason=bool(subscribed.reason), has_override=False)
+    if at_gate:
+        return _both(Refuse(at_gate))
+    token = ctx.vault.nhs_token(subscribed.nhs)
+    rows = people.open_dossier(ctx.vault, (yield Read(people.DOSSIER, {"key": token}, (token,))))
+    known = Known("self", subscribed.nhs, rows)
+    row = known.at(owner)
+    if row is None:
+        return _both(Refuse("not-known"))
+    hospital = yield from hospital_states(ctx, [known], asked.on)
+    subject = dossiers.subject(known, row, owner_feed, moment, None, hospital)
+    wishes, ties = dossiers.directives(known), dossiers.ties(rows)
+    after = decide(asked, subject, wishes, ties, ctx.agreements)
+    if not was_inpatient:
+        return _both(after)
+    until_then = {**hospital, **dict.fromkeys(known.identities(), True)}
+    return Heard(decide(asked, replace(subject, inpatient=until_then), wishes, ties, ctx.agreements), after)
+
+
+def _both(decision: Permit | Refuse) -> Heard:
+    return Heard(decision, decision)
+
+
+def case_owner_kind(subscribed: Subscribed, moment: Moment) -> str | None:
+    """The kind of agency whose case reference the subscription names; None where it names none."""
+    if not subscribed.case_reference:
+        return None
+    feed = moment.feeds.get(subscribed.case_owner or subscribed.agency)
+    return feed.kind if feed else ""

@@ -1,0 +1,130 @@
+"""From what happened to the outbox: one row for each subscription that is to hear of it, in the same transaction.
+
+Nothing is decided here. Whether and how much a receiver hears is decided when the notice is leased for sending; only
+what the decision will need of the state before the change is kept with the row, sealed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.disclosure.decision import ADOPTED
+from gateway.exchanges.context import Context, new_id
+from gateway.fhir.codes import INPATIENT
+from gateway.fhir.dates import first_day
+from gateway.fhir.elements import extension_value, flag_detail, identifiers
+from gateway.fhir.systems import NHS_NUMBER
+from gateway.notification.topics import Change, hears
+from gateway.store import clock, outbox
+from gateway.store.ledger import Moment
+from gateway.store.people import Opened
+from gateway.store.sql import Read, Write
+from gateway.store.vault import seal
+
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """A change to one of an agency's rows of a person, with the record before and after it."""
+
+    row: str
+    change: Change
+    before: Resource | None = None
+    after: Resource | None = None
+
+
+def enqueue(
+    ctx: Context, agency: str, happened: list[Happened], opened: dict[str, Opened], moment: Moment
+) -> Generator[Any, Any, int]:
+    """Write the outbox rows of what happened; gives their number."""
+    written = 0
+    for one in happened:
+        row = opened[one.row]
+        if extension_value(row.patient, "restriction", "valueCode") in ADOPTED:
+            continue
+        for number in _nhs_numbers(row):
+            written += yield from _for_person(ctx, agency, one, row, number, moment)
+    return written
+
+
+def _nhs_numbers(row: Opened) -> list[str]:
+    return [text.split("|", 1)[1] for text in identifiers(row.patient) if text.startswith(f"{NHS_NUMBER}|")]
+
+
+def _for_person(
+    ctx: Context, agency: str, one: Happened, row: Opened, number: str, moment: Moment
+) -> Generator[Any, Any, int]:
+    token = ctx.vault.nhs_token(number)
+    found = yield Read(outbox.SUBSCRIPTIONS_ABOUT, {"person": token, "at": moment.at})
+    written = 0
+    for subscription, receiver, topic in found:
+        if receiver != agency and hears(topic, one.change):
+            notice = Queued(subscription, receiver, agency, row, number, one.change, was_inpatient(one.before, moment))
+            yield from put(ctx, notice, moment)
+            written += 1
+    return written
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A notice to be put into the outbox."""
+
+    subscription: str
+    receiver: str
+    owner: str
+    row: Opened
+    number: str  # NHS number
+    change: Change
+    was_inpatient: bool
+
+
+def put(ctx: Context, notice: Queued, moment: Moment) -> Generator[Any, Any, None]:
+    """Add a notice at the end of its lane (receiver and person)."""
+    identifier = new_id()
+    lane = ctx.vault.token("lane", notice.receiver, notice.number)
+    last = yield Read(outbox.LAST_PLACE, {"lane": lane})
+    body = orjson.dumps(
+        {
+            "nhs": notice.number,
+            "happened": notice.change.happened,
+            "reason": notice.change.reason,
+            "status": notice.change.status,
+            "was_inpatient": notice.was_inpatient,
+        }
+    )
+    yield Write(
+        outbox.ADD_NOTICE,
+        {
+            "id": identifier,
+            "subscription": notice.subscription,
+            "receiver": notice.receiver,
+            "owner": notice.owner,
+            "person": notice.row.id,
+            "lane": lane,
+            "place": last[0][0] + 1,
+            "topic": notice.change.topic,
+            "body": seal(ctx.vault.shelf("outbox"), body, identifier),
+            "state": outbox.PENDING,
+            "attempts": 0,
+            "due": moment.at,
+            "leased_until": None,
+            "epoch": 0,
+            "number": None,
+            "last_result": "",
+            "created": moment.at,
+            "updated": moment.at,
+        },
+    )
+
+
+def was_inpatient(before: Resource | None, moment: Moment) -> bool:
+    """Whether the changed record had the person in hospital until now."""
+    if before is None or flag_detail(before) not in INPATIENT or before.get("status") == "entered-in-error":
+        return False
+    end = first_day(before.get("period", {}).get("end"))
+    return end is None or end > clock.day(moment.at)

@@ -1,0 +1,246 @@
+"""An agency's rows of people: found by any identifier, made when new, merged and purged within the agency alone."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.exchanges.context import Context, new_id
+from gateway.exchanges.enqueue import Happened
+from gateway.fhir import systems
+from gateway.fhir.elements import identifiers, identity, nhs_number
+from gateway.fhir.outcomes import Unprocessable
+from gateway.identity import nhs_number as nhs
+from gateway.notification.topics import RETRACTED, Change
+from gateway.store import clock, people
+from gateway.store.ledger import Moment
+from gateway.store.people import Opened
+from gateway.store.sql import Read, Row, Write
+
+Resource = dict[str, Any]
+KEPT_YEARS = 8  # until a row may expire; a deployment sets its own with its retention schedule
+SAME_NUMBER = (
+    "This NHS number already stands under another local identifier of yours. "
+    "If both are one person, send a merge (ADT A40); if not, correct the number."
+)
+
+
+@dataclass(slots=True)
+class Desk:
+    """One sender's rows during one exchange: each opened once."""
+
+    ctx: Context
+    agency: str
+    moment: Moment
+    opened: dict[str, Opened] = field(default_factory=dict)
+    chosen_id: str = ""  # the id that a FHIR create gave
+
+    def next_id(self) -> str:
+        return new_id()
+
+    def open_row(self, row: str) -> Generator[Any, Any, Opened]:
+        if row not in self.opened:
+            found = yield Read(people.OWN_PERSON, {"id": row, "agency": self.agency})
+            self.opened[row] = people.open_person(self.ctx.vault, found[0])
+        return self.opened[row]
+
+    def store_patient(self, row: Opened, patient: Resource) -> Generator[Any, Any, None]:
+        """Write a person's identity if it changed, and its tokens."""
+        if patient == row.patient:
+            return
+        yield from _check_number(self, row, patient)
+        renumbered = nhs_number(row.patient) not in ("", nhs_number(patient))
+        row.patient = patient
+        sealed = people.seal_patient(row.cipher, row.id, patient)
+        yield Write(people.SET_IDENTITY, {"person_id": row.id, "sealed": sealed, "at": self.moment.at})
+        if renumbered:  # old local numbers stay findable, a corrected NHS number does not
+            yield Write(people.DROP_NHS_TOKENS, {"person_id": row.id})
+        for text in identifiers(patient):
+            yield Write(people.ADD_TOKEN, self.token_row(row.id, text))
+
+    def token_row(self, row: str, text: str) -> dict[str, Any]:
+        token, kind = self.token(text)
+        return {"token": token, "agency": self.agency, "person": row, "kind": kind}
+
+    def token(self, text: str) -> tuple[bytes, str]:
+        """The keyed token of an identifier ``system|value``; NHS numbers share theirs across agencies."""
+        system, value = text.split("|", 1)
+        if system == systems.NHS_NUMBER:
+            number = nhs.parse(value)
+            if number is None:
+                where, hint = "identifier (NHS number)", "Check digit and length are wrong: send the traced number or none."
+                raise Unprocessable(f"Not a valid NHS number. {hint}", where=where, code="value")
+            return self.ctx.vault.nhs_token(number), "nhs"
+        return self.ctx.vault.token("local-id", self.agency, system, value), "local"
+
+
+def _check_number(desk: Desk, row: Opened, patient: Resource) -> Generator[Any, Any, None]:
+    """A NHS number that another row of this sender holds: joined if that row has no number of its own kind."""
+    number = nhs_number(patient)
+    if not number or number == nhs_number(row.patient):
+        return
+    token, _ = desk.token(f"{systems.NHS_NUMBER}|{number}")
+    found = yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": desk.agency})
+    if found and found[0][0] != row.id:
+        other = yield from desk.open_row(found[0][0])
+        yield from _absorb(desk, row, other)
+
+
+def find_or_create(desk: Desk, named: list[str]) -> Generator[Any, Any, Opened]:
+    """The sender's row of a person with any of these identifiers; rows that prove to be one person are joined."""
+    rows: dict[str, Opened] = {}
+    for text in named:
+        token, _ = desk.token(text)
+        for columns in (yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": desk.agency})):
+            rows[columns[0]] = yield from desk.open_row(columns[0])
+    if not rows:
+        return (yield from _create(desk, named))
+    survivor, *others = sorted(rows.values(), key=_local_first)
+    for other in others:
+        yield from _absorb(desk, survivor, other)
+    return survivor
+
+
+def _local_first(row: Opened) -> tuple[bool, str]:
+    return (all(text.startswith(systems.NHS_NUMBER) for text in identifiers(row.patient)), row.id)
+
+
+def _create(desk: Desk, named: list[str]) -> Generator[Any, Any, Opened]:
+    identifier = new_id()
+    key = desk.ctx.vault.new_person_key(identifier)
+    cipher = desk.ctx.vault.person_key(identifier, key.wrapped)
+    patient: Resource = {
+        "resourceType": "Patient",
+        "id": identifier,
+        "identifier": [dict(zip(("system", "value"), text.split("|", 1), strict=True)) for text in named],
+    }
+    at = desk.moment.at
+    row = {
+        "id": identifier,
+        "agency": desk.agency,
+        "content_key": key.wrapped,
+        "identity": people.seal_patient(cipher, identifier, patient),
+        "version": 1,
+        "expires": f"{clock.day(at).year + KEPT_YEARS}-{clock.day(at).month:02d}",
+        "updated": at,
+    }
+    yield Write(people.ADD_PERSON, row)
+    for text in named:
+        yield Write(people.ADD_TOKEN, desk.token_row(identifier, text))
+    desk.opened[identifier] = Opened(identifier, desk.agency, 1, cipher, patient)
+    return desk.opened[identifier]
+
+
+def merge_rows(desk: Desk, patient: Resource) -> Generator[Any, Any, None]:
+    """A merge that the sender declares (HL7 A40): the losing identifier's row goes into the surviving one's."""
+    survivor = yield from find_or_create(desk, identifiers(patient))
+    for link in patient.get("link", ()):
+        losing = identity(link.get("other"))
+        if not losing:
+            continue
+        token, _ = desk.token(losing)
+        found = yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": desk.agency})
+        if found and found[0][0] != survivor.id:
+            other = yield from desk.open_row(found[0][0])
+            yield from _absorb(desk, survivor, other, declared=True)
+        elif not found:
+            yield Write(people.ADD_TOKEN, desk.token_row(survivor.id, losing))
+
+
+def _absorb(desk: Desk, survivor: Opened, other: Opened, *, declared: bool = False) -> Generator[Any, Any, None]:
+    """Move everything of one row to another of the same sender, sealed anew under the survivor's key."""
+    _check_joinable(survivor, other, declared)
+    rows = yield Read(people.RECORDS_OF_PERSON, {"person_id": other.id})
+    for held in (people.open_record(other.cipher, columns) for columns in rows):
+        yield from _move(desk, held, survivor)
+    for columns in (yield Read(people.RELATED_TO, {"person_id": other.id})):
+        yield from _repoint(desk, columns, survivor)
+    yield Write(people.MOVE_TOKENS, {"loser": other.id, "survivor": survivor.id})
+    joined = _joined_identity(survivor.patient, other.patient)
+    survivor.patient = joined
+    sealed = people.seal_patient(survivor.cipher, survivor.id, joined)
+    yield Write(people.SET_IDENTITY, {"person_id": survivor.id, "sealed": sealed, "at": desk.moment.at})
+    gone: Resource = {"resourceType": "Patient", "id": other.id, "active": False}
+    sealed = people.seal_patient(other.cipher, other.id, gone)
+    yield Write(people.SET_IDENTITY, {"person_id": other.id, "sealed": sealed, "at": desk.moment.at})
+    other.patient = gone
+
+
+def _check_joinable(survivor: Opened, other: Opened, declared: bool) -> None:
+    """Rows are joined by a shared number only where they do not contradict each other, and never across an adoption."""
+    for row in (survivor, other):
+        if any(str(one.get("url", "")).endswith("/restriction") for one in row.patient.get("extension", ())):
+            raise Unprocessable("A record that is restricted is never joined with another.", code="business-rule")
+    if declared:
+        return
+    mine, theirs = _by_system(survivor.patient), _by_system(other.patient)
+    if any(mine[system] != theirs[system] for system in mine.keys() & theirs.keys()):
+        raise Unprocessable(SAME_NUMBER, where="identifier (NHS number)", code="duplicate")
+
+
+def _by_system(patient: Resource) -> dict[str, str]:
+    return dict(text.split("|", 1) for text in identifiers(patient))
+
+
+def _joined_identity(survivor: Resource, other: Resource) -> Resource:
+    """The survivor's identity, with what only the other row had; old identifiers stay findable."""
+    mine = set(identifiers(survivor))
+    extra = [one for one in other.get("identifier", ()) if f"{one.get('system')}|{one.get('value')}" not in mine]
+    kept = {key: value for key, value in other.items() if key not in ("id", "identifier")}
+    return {**kept, **survivor, "identifier": [*survivor.get("identifier", ()), *extra]}
+
+
+def _move(desk: Desk, held: people.Held, survivor: Opened) -> Generator[Any, Any, None]:
+    sealed = people.seal_record(survivor.cipher, held.id, held.key, held.body)
+    yield Write(
+        people.SET_RECORD,
+        {
+            "record_id": held.id,
+            "person_id": survivor.id,
+            "related_id": held.related,
+            "sealed": sealed,
+            "new_version": held.version + 1,
+            "at": desk.moment.at,
+        },
+    )
+    kept = {"record": held.id, "version": held.version + 1, "body": sealed, "updated": desk.moment.at}
+    yield Write(people.ADD_VERSION, kept)
+
+
+def _repoint(desk: Desk, columns: Row, survivor: Opened) -> Generator[Any, Any, None]:
+    owner = people.open_person(desk.ctx.vault, columns[:5])
+    held = people.open_record(owner.cipher, columns[5:])
+    yield Write(
+        people.SET_RECORD,
+        {
+            "record_id": held.id,
+            "person_id": owner.id,
+            "related_id": survivor.id,
+            "sealed": people.seal_record(owner.cipher, held.id, held.key, held.body),
+            "new_version": held.version,
+            "at": desk.moment.at,
+        },
+    )
+
+
+def purge_person(desk: Desk, patient: Resource) -> Generator[Any, Any, list[Happened]]:
+    """Everything this sender holds of a person goes: identity, tokens, records; who was told hears that it is taken back."""
+    found: list[Opened] = []
+    for text in identifiers(patient):
+        token, _ = desk.token(text)
+        for columns in (yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": desk.agency})):
+            found.append((yield from desk.open_row(columns[0])))
+    happened: list[Happened] = []
+    for row in {row.id: row for row in found}.values():
+        happened.append(Happened(row.id, Change(RETRACTED, clock.day(desk.moment.at).isoformat(), True, "delete")))
+        yield from _empty(desk, row)
+    return happened
+
+
+def _empty(desk: Desk, row: Opened) -> Generator[Any, Any, None]:
+    for statement in (people.DROP_VERSIONS, people.DROP_RECORDS, people.DROP_TOKENS):
+        yield Write(statement, {"person_id": row.id})
+    gone: Resource = {"resourceType": "Patient", "id": row.id, "active": False}
+    sealed = people.seal_patient(row.cipher, row.id, gone)
+    yield Write(people.SET_IDENTITY, {"person_id": row.id, "sealed": sealed, "at": desk.moment.at})

@@ -1,0 +1,91 @@
+"""A native record in: already mapped to sourced FHIR resources, it is applied to the sender's own rows.
+
+One record is one exchange: it lands whole, with its notices and its audit entry, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.audit.entry import DONE, REFUSED, Entry, Kind
+from gateway.disclosure.requester import Requester
+from gateway.exchanges.apply import apply
+from gateway.exchanges.context import Context, new_id
+from gateway.fhir.elements import identifiers
+from gateway.fhir.systems import NHS_NUMBER
+from gateway.mapping.records import Mapped, Unmatched
+from gateway.store import people, standing
+from gateway.store.ledger import Moment, Outcome, Story
+from gateway.store.sql import Write
+
+NAME = "receive_record"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One mapped record from an agency."""
+
+    requester: Requester
+    mapped: Mapped
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What came of it."""
+
+    written: int
+    notices: int
+
+
+def receive_record(ctx: Context, record: Record, moment: Moment) -> Story[Receipt]:
+    """Apply one record. Raises Unprocessable where a rule of the gateway refuses it; nothing of it is then kept."""
+    agency = record.requester.agency
+    applied = yield from apply(ctx, agency, record.mapped.resources, moment)
+    for one in record.mapped.unmatched:
+        yield from _count(agency, one, moment)
+    yield Write(standing.TOUCH_FEED, {"agency_code": agency, "as_of": moment.at})
+    patients = [_patient(row.patient) for row in applied.persons.values()] or [""]
+    lines = tuple(_line(record, moment, DONE, patient, applied.written) for patient in patients)
+    return Outcome(Receipt(len(applied.written), applied.notices), lines)
+
+
+def refuse_record(ctx: Context, record: Record, moment: Moment) -> Story[None]:
+    """A record that could not be mapped or applied: on record as refused, nothing of it kept."""
+    yield from ()
+    return Outcome(None, (_line(record, moment, REFUSED, "", []),))
+
+
+def _count(agency: str, one: Unmatched, moment: Moment) -> Generator[Write, Any, None]:
+    known = {"agency_code": agency, "table_name": one.table, "the_code": one.code, "at": moment.at}
+    row = {"agency": agency, "code_table": one.table, "code": one.code, "seen": 0}
+    yield Write(people.ADD_UNMATCHED, {**row, "first_seen": moment.at, "last_seen": moment.at})
+    yield Write(people.COUNT_UNMATCHED, known)
+
+
+def _patient(patient: dict[str, object]) -> str:
+    named = identifiers(patient)
+    return next((text for text in named if text.startswith(NHS_NUMBER)), named[0] if named else "")
+
+
+def _line(record: Record, moment: Moment, outcome: int, patient: str, written: list[str]) -> Entry:
+    requester = record.requester
+    return Entry(
+        id=new_id(),
+        recorded=moment.at,
+        exchange=NAME,
+        outcome=outcome,
+        kind=Kind.RECEIVED,
+        requester=requester.agency,
+        custodian=requester.agency,
+        client=requester.client_id,
+        user=requester.user,
+        role=requester.role,
+        patient=patient,
+        refusal="" if outcome == DONE else "error",
+        request_id=record.request_id,
+        detail=(("format", record.mapped.version), ("resources", str(len(written)))),
+        asked=True,
+    )

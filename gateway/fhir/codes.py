@@ -1,0 +1,140 @@
+"""Our own codes, and the ladder that turns the details of an involvement into one status.
+
+The same codes are published as CodeSystem resources in ``mappings/code_systems``; a test holds both equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+RECENT = timedelta(days=365)  # the twelve months of the CP-IS window
+
+
+class Answer(StrEnum):
+    KNOWN = "known"
+    RECENTLY_CLOSED = "recently-closed"
+    CLOSED = "closed"
+    NOT_KNOWN = "not-known"
+    CANNOT_SAY = "cannot-say"
+    NO_INFORMATION = "no-information"
+
+
+class Involvement(StrEnum):
+    HIGH_INTENSITY = "high-intensity"
+    ACTIVE = "active"
+    PENDING = "pending"
+    CARE_LEAVER = "care-leaver"
+    RECENTLY_CLOSED = "recently-closed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One line of the ladder: the plain words of a detail, its status while open, its SNOMED CT code."""
+
+    display: str
+    while_open: Involvement
+    snomed: str = ""
+    snomed_display: str = ""
+
+
+H, A, P, C = Involvement.HIGH_INTENSITY, Involvement.ACTIVE, Involvement.PENDING, Involvement.CARE_LEAVER
+
+# In ladder order: the first open line is the headline (formats: status vocabulary). Kept equal to
+# mappings/code_systems/involvement-detail.json.
+DETAILS: dict[str, Detail] = {
+    "looked-after": Detail("Looked after by the council", H, "764841000000100", "Looked after child"),
+    "cp-plan": Detail("Child protection plan", H, "342191000000101", "Subject to child protection plan"),
+    "cp-plan-unborn": Detail(
+        "Child protection plan for an unborn child", H, "818901000000100", "Unborn child subject to child protection plan"
+    ),
+    "cp-plan-other-area": Detail("Child protection plan of another area", H),
+    "pre-proceedings": Detail("Pre-proceedings", H),
+    "inpatient": Detail("In hospital", H),
+    "inpatient-mother-baby": Detail("In a mother and baby unit", H),
+    "on-leave": Detail("On leave from hospital", H),
+    "absent-without-leave": Detail("Absent from hospital without leave", H),
+    "crisis-team": Detail("With the crisis team", H),
+    "section-47": Detail("Child protection enquiry", A),
+    "cin-plan": Detail("Child in need plan", A),
+    "assessment": Detail("Assessment", A),
+    "short-break": Detail("Short break", A),
+    "private-fostering": Detail("Private fostering", A),
+    "early-help": Detail("Early help", A),
+    "community": Detail("With a community team", A),
+    "referral": Detail("Referred, not started", P),
+    "referred": Detail("Referred, not yet seen", P),
+    "waiting": Detail("Waiting to be seen", P),
+    "care-leaver": Detail("Care leaver", C),
+}
+RANK = {code: place for place, code in enumerate(DETAILS)}
+
+
+def involvement(detail: str, start: date | None, end: date | None, on: date) -> Involvement | None:
+    """The status that a detail gives on a day; None where it has not begun.
+
+    An end day counts as the first day after: who is discharged today is not in hospital this evening.
+    """
+    if start is not None and start > on:
+        return None
+    if end is None or end > on:
+        return DETAILS[detail].while_open if detail in DETAILS else Involvement.ACTIVE
+    return Involvement.RECENTLY_CLOSED if on - end <= RECENT else Involvement.CLOSED
+
+
+# Roles by what they answer (v3-RoleCode). A relationship says what the related person is to the patient.
+CHILDREN = frozenset({"CHILD", "SONC", "DAUC", "SON", "DAU", "NCHILD", "STPCHLD", "CHLDADOPT", "CHLDFOST"})
+PARENTS = frozenset(
+    {"PRN", "MTH", "FTH", "NPRN", "NMTH", "NFTH", "ADOPTP", "ADOPTM", "ADOPTF", "STPPRN", "STPMTH", "STPFTH", "GUARD"}
+)
+
+INVERSE_NEUTRAL: dict[str, str] = {
+    **{child: "PRN" for child in ("CHILD", "SONC", "DAUC", "SON", "DAU")},
+    "NCHILD": "NPRN",
+    "STPCHLD": "STPPRN",
+    "CHLDFOST": "PRNFOST",
+    "CHLDADOPT": "ADOPTP",
+    "GRNDCHILD": "GRPRN",
+    "GRNDSON": "GRPRN",
+    "GRNDDAU": "GRPRN",
+    **{parent: "CHILD" for parent in ("PRN", "MTH", "FTH")},
+    **{parent: "NCHILD" for parent in ("NPRN", "NMTH", "NFTH")},
+    **{parent: "STPCHLD" for parent in ("STPPRN", "STPMTH", "STPFTH")},
+    **{parent: "CHLDFOST" for parent in ("PRNFOST", "MTHFOST", "FTHFOST")},
+    **{parent: "CHLDADOPT" for parent in ("ADOPTP", "ADOPTM", "ADOPTF")},
+    **{parent: "GRNDCHILD" for parent in ("GRPRN", "GRMTH", "GRFTH")},
+    **{sibling: "SIB" for sibling in ("SIB", "BRO", "SIS")},
+    "SPS": "SPS",
+    "DOMPART": "DOMPART",
+    "SIGOTHR": "SIGOTHR",
+    "FRND": "FRND",
+    "EXT": "EXT",
+    "FAMMEMB": "FAMMEMB",
+}
+GENDERED: dict[str, tuple[str, str]] = {  # neutral -> (female, male)
+    "PRN": ("MTH", "FTH"),
+    "NPRN": ("NMTH", "NFTH"),
+    "STPPRN": ("STPMTH", "STPFTH"),
+    "PRNFOST": ("MTHFOST", "FTHFOST"),
+    "ADOPTP": ("ADOPTM", "ADOPTF"),
+    "GRPRN": ("GRMTH", "GRFTH"),
+    "SIB": ("SIS", "BRO"),
+}
+
+
+def inverse_role(role: str, gender: str = "") -> str | None:
+    """What the patient is to the related person: CHILD of a mother makes MTH. Unknown gender stays neutral.
+
+    ``gender`` is of the person described by the result (AdministrativeGender). None where no inverse is known.
+    """
+    neutral = INVERSE_NEUTRAL.get(role)
+    if neutral is None:
+        return None
+    pair = GENDERED.get(neutral)
+    if pair is None or gender not in ("female", "male"):
+        return neutral
+    return pair[0] if gender == "female" else pair[1]
+
+INPATIENT = frozenset({"inpatient", "inpatient-mother-baby", "on-leave", "absent-without-leave"})

@@ -1,0 +1,66 @@
+"""Reading FHIR JSON: identifiers, codings and extensions, whatever the resource."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.fhir import systems
+
+Resource = Mapping[str, Any]
+
+
+def identity(reference: Resource | None) -> str:
+    """``system|value`` of a logical reference; empty where there is none."""
+    identifier = (reference or {}).get("identifier") or {}
+    system, value = identifier.get("system"), identifier.get("value")
+    return f"{system}|{value}" if system and value else ""
+
+
+def identifiers(resource: Resource) -> list[str]:
+    """Every ``system|value`` among the identifiers of a resource."""
+    return [f"{one['system']}|{one['value']}" for one in resource.get("identifier", ()) if one.get("system") and one.get("value")]
+
+
+def nhs_number(resource: Resource) -> str:
+    """The NHS number among the identifiers of a resource, empty where it has none."""
+    return next((one["value"] for one in resource.get("identifier", ()) if one.get("system") == systems.NHS_NUMBER), "")
+
+
+def coding(concept: Resource | None, system_end: str) -> str:
+    """The code of the first coding whose system ends so; empty where there is none."""
+    for one in (concept or {}).get("coding", ()):
+        if str(one.get("system", "")).endswith(system_end):
+            return str(one.get("code", ""))
+    return ""
+
+
+def extension_of(resource: Resource, name: str) -> Resource | None:
+    """One of our own extensions, by the end of its url."""
+    for extension in resource.get("extension", ()):
+        if str(extension.get("url", "")).endswith(f"/StructureDefinition/{name}"):
+            found: Resource = extension
+            return found
+    return None
+
+
+def extension_value(resource: Resource, name: str, element: str) -> Any:
+    """The value of one of our own extensions; None where it is absent."""
+    extension = extension_of(resource, name)
+    return extension.get(element) if extension else None
+
+
+def extension_parts(resource: Resource, name: str) -> dict[str, str]:
+    """The parts of a complex extension of our own, by their names."""
+    extension = extension_of(resource, name) or {}
+    return {part["url"]: first_value(part) for part in extension.get("extension", ())}
+
+
+def first_value(part: Resource) -> str:
+    """The ``value[x]`` of an extension or parameter, as text."""
+    return next((str(value) for key, value in part.items() if key.startswith("value")), "")
+
+
+def flag_detail(flag: Resource) -> str:
+    """The involvement-detail of a Flag; empty for markers."""
+    return coding(flag.get("code"), "/CodeSystem/involvement-detail")

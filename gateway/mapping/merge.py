@@ -1,0 +1,91 @@
+"""How a sourced resource is applied to what is stored under its key: a pure function for the exchange that applies it.
+
+Merging: objects merge member by member; an explicit null removes; ``extension`` merges by url, ``identifier`` by
+system, a single ``name`` member by member; any other list stands as sent. A restriction is never weakened.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Final
+
+from gateway.fhir import codes, systems
+from gateway.mapping.bundle import clean
+from gateway.mapping.flags import ENDED
+from gateway.mapping.records import Op, Resource
+from gateway.mapping.values import day_of
+from gateway.mapping.vocabulary import RESTRICTION_RANK
+
+KEYED: Final = {"extension": "url", "identifier": "system"}
+
+
+def merged(stored: Resource | None, sent: Resource, op: Op = Op.MERGE) -> Resource:
+    """The resource that now stands. A retraction keeps what was there, as entered in error."""
+    if op is Op.REPLACE or stored is None:
+        return tidy(sent)
+    if op is Op.RETRACT:
+        return {**stored, **({"active": False} if stored["resourceType"] == "RelatedPerson" else {"status": "entered-in-error"})}
+    return tidy(joined(stored, sent))
+
+
+def tidy(resource: Resource) -> Resource:
+    """The resource without the nulls that say what to remove."""
+    found: Resource = clean(resource)
+    return found
+
+
+def joined(old: Resource, new: Resource) -> Resource:
+    """An object with the members of another put over its own."""
+    return {**old, **{name: member(name, old.get(name), value) for name, value in new.items()}}
+
+
+def member(name: str, old: Any, new: Any) -> Any:
+    """One member of the result."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return joined(old, new)
+    if not isinstance(old, list) or not isinstance(new, list):
+        return new
+    if name in KEYED:
+        return keyed(old, new, KEYED[name])
+    if name == "name" and len(old) == len(new) == 1:
+        return [joined(old[0], new[0])]
+    return new
+
+
+def keyed(old: list[Resource], new: list[Resource], key: str) -> list[Resource]:
+    """The entries of both lists; what is sent stands for all that is stored under its key."""
+    sent = {one.get(key) for one in new}
+    weaker = [one for one in old if key == "url" and weakened(one, new)]
+    kept = [one for one in old if one.get(key) not in sent] + weaker
+    strict = {one["url"] for one in weaker}
+    return kept + [one for one in new if one.get(key) not in strict]
+
+
+def weakened(old: Resource, new: list[Resource]) -> bool:
+    """Whether the new list would weaken a restriction: machines set one and never lift it."""
+    if not str(old.get("url", "")).endswith("/StructureDefinition/restriction"):
+        return False
+    rank = RESTRICTION_RANK.get(old.get("valueCode", ""), len(RESTRICTION_RANK))
+    return any(
+        one.get("url") == old["url"] and RESTRICTION_RANK.get(one.get("valueCode") or "", len(RESTRICTION_RANK)) > rank
+        for one in new
+    )
+
+
+def restated(flag: Resource, on: date) -> Resource:
+    """A Flag with the status and the coarse code that its merged period gives on a day.
+
+    A Flag entered in error, or of a detail that the ladder does not know, is returned as it is.
+    """
+    coding = flag.get("code", {}).get("coding", [])
+    detail = next((one["code"] for one in coding if one.get("code") in codes.DETAILS), "")
+    if not detail or flag.get("status") == "entered-in-error":
+        return flag
+    start, end = (day_of(flag.get("period", {}).get(edge, "")) for edge in ("start", "end"))
+    coarse = codes.involvement(detail, start, end, on)
+    own = next(one["system"] for one in coding if one.get("code") == detail)
+    coarse_system = own.removesuffix("-detail") if own != systems.SNOMED else systems.code_system("involvement")
+    rest = [one for one in coding if one.get("system") != coarse_system]
+    first = [] if coarse is None else [{"system": coarse_system, "code": coarse.value}]
+    status = "inactive" if coarse in ENDED else "active"
+    return {**flag, "status": status, "code": {**flag["code"], "coding": first + rest}}

@@ -1,0 +1,70 @@
+"""What comes out of a mapping: sourced FHIR resources, and what could not be mapped.
+
+A *sourced* resource carries the key of the record it came from, so that the next message about the same
+plan, stay or relationship changes it instead of adding another. Applying it is the work of one exchange.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from gateway.fhir.outcomes import Issue
+
+Resource = dict[str, Any]
+
+
+class Op(StrEnum):
+    """How a sourced resource is applied to what is stored under the same key."""
+
+    MERGE = "merge"  # fields present replace, fields absent stay, an explicit null removes (partial update)
+    REPLACE = "replace"  # the whole resource
+    RETRACT = "retract"  # recorded in error: purge, cancelled admission; kept as entered-in-error
+    PURGE_PERSON = "purge-person"  # everything this sender holds of the person
+    MERGE_PERSON = "merge-person"  # resource is the surviving Patient; `link` names the losing identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """One FHIR resource (R4, JSON) as the sender's record describes it.
+
+    ``key`` is unique per sender and resource type, stable over repeated sends, and never leaves the gateway.
+    People are logical references: ``{"type": "Patient", "identifier": {"system", "value"}}``.
+    """
+
+    key: str
+    resource: Resource
+    op: Op = Op.MERGE
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A code that its table does not know: kept as text, counted, and put on the review list."""
+
+    table: str
+    code: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One native record, mapped. ``faults`` not empty means that the record is refused whole."""
+
+    where: str  # place in the file: "child 3", "line 12", "message 1"
+    resources: tuple[Sourced, ...] = ()
+    warnings: tuple[Issue, ...] = ()
+    faults: tuple[Issue, ...] = ()
+    unmatched: tuple[Unmatched, ...] = ()
+    version: str = ""  # format@version
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What the mapping must know of who sent: configuration of the agency, never guessed from the record."""
+
+    agency: str  # ODS code
+    la_code: str = ""  # three-digit DfE code of a council
+    authorities: dict[str, str] = field(default_factory=dict)  # HL7 v2 assigning authority -> identifier system
+    base: str = ""  # canonical base of our own codes; empty: the published default
+    received: str = ""  # FHIR instant of receipt, the as-of time where the record states none

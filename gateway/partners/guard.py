@@ -1,0 +1,114 @@
+"""Where the gateway may connect to: https, addresses that are public or on the operator's list, each vetted once.
+
+A name is resolved once, every address it has is checked, and the connection goes to a checked address; a name that
+changes its mind in between (DNS rebinding) gains nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# Forms that carry an IPv4 address inside an IPv6 one; what they lead to must be vetted too. The standard library
+# calls some of these global.
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Refused(ValueError):
+    """An address that is not connected to; the text says why, without naming what it resolved to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A vetted destination: connect to ``address``, speak to ``host``."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    address: str
+
+    @property
+    def url(self) -> str:
+        """The URL with the vetted address in place of the name."""
+        literal = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{self.scheme}://{literal}:{self.port}{self.path}"
+
+    @property
+    def host_header(self) -> str:
+        standard = {"https": 443, "http": 80}[self.scheme]
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == standard else f"{host}:{self.port}"
+
+
+def check_url(url: str, *, loopback_allowed: bool = False) -> None:
+    """Refuse what can be told from the text alone: scheme, credentials, a literal address that is not allowed."""
+    parts = _split(url)
+    host = parts.hostname or ""
+    if parts.scheme == "http" and not (loopback_allowed and host in LOOPBACK_NAMES):
+        raise Refused("An endpoint must be https.")
+    if parts.scheme not in ("https", "http"):
+        raise Refused("An endpoint must be https.")
+    if parts.username or parts.password or parts.fragment:
+        raise Refused("An endpoint has no credentials and no fragment.")
+
+
+def _split(url: str) -> SplitResult:
+    if len(url) > 1024 or any(ord(sign) < 33 or ord(sign) > 126 or sign == "\\" for sign in url):
+        raise Refused("The endpoint is not a plain URL.")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Refused("The endpoint is not a URL.") from None
+    if not parts.hostname or port == 0:
+        raise Refused("The endpoint names no host.")
+    return parts
+
+
+async def vet(url: str, *, loopback_allowed: bool = False, allowed: tuple[Network, ...] = ()) -> Target:
+    """Resolve the host once and check every address it has. Raises Refused."""
+    check_url(url, loopback_allowed=loopback_allowed)
+    parts = _split(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise Refused("The endpoint's host cannot be resolved.") from None
+    addresses = [ipaddress.ip_address(str(one[4][0]).split("%")[0]) for one in found]
+    if not addresses or not all(_is_allowed(address, loopback_allowed, allowed) for address in addresses):
+        raise Refused("The endpoint's host has an address that is not allowed.")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(parts.scheme, str(parts.hostname), port, path, str(addresses[0]))
+
+
+def _is_allowed(address: Address, loopback_allowed: bool, allowed: tuple[Network, ...]) -> bool:
+    inner = _inner(address)
+    if inner is not None:
+        return _is_allowed(inner, loopback_allowed, allowed)
+    if any(address in network for network in allowed):
+        return True
+    if address.is_loopback:
+        return loopback_allowed
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _inner(address: Address) -> Address | None:
+    """The IPv4 address that an IPv6 address carries: mapped, NAT64, 6to4, Teredo."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address.ipv4_mapped:
+        return address.ipv4_mapped
+    if address in NAT64 or address in NAT64_LOCAL:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if address.sixtofour:
+        return address.sixtofour
+    return address.teredo[1] if address.teredo else None

@@ -1,0 +1,149 @@
+"""The access log as rows: sealed entries, their leaves, and the frontier of the tree."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, Integer, LargeBinary, Text, bindparam, delete, select, update
+
+from gateway.audit.entry import Entry, canonical
+from gateway.audit.leaf import Row as LogRow
+from gateway.audit.leaf import row_leaf
+from gateway.audit.merkle import Frontier
+from gateway.store import clock
+from gateway.store.sql import Added, Statement
+from gateway.store.tables import audit_checkpoint, audit_entry, audit_key, audit_leaf, audit_unsealed, log_head
+from gateway.store.vault import Vault
+
+NO_TOKEN = b""
+
+ADD_ENTRY = Added(audit_entry)
+ADD_LEAF = Added(audit_leaf)
+ADD_UNSEALED = Added(audit_unsealed)
+ADD_YEAR = Added(audit_key, new_only=True)
+ADD_CHECKPOINT = Added(audit_checkpoint, new_only=True)
+HEAD = Statement(select(log_head.c.frontier))
+LOCK_HEAD = Statement(select(log_head.c.frontier), select(log_head.c.frontier).with_for_update())
+SET_HEAD = Statement(update(log_head).values(frontier=bindparam("frontier", type_=LargeBinary)))
+YEARS = Statement(select(audit_key.c.id, audit_key.c.wrapped))
+ENTRY_COLUMNS = tuple(column for column in audit_entry.columns)
+UNSEALED = Statement(
+    select(*ENTRY_COLUMNS)
+    .join(audit_unsealed, audit_unsealed.c.entry == audit_entry.c.id)
+    .order_by(audit_unsealed.c.recorded, audit_unsealed.c.entry)
+    .limit(2000)
+)
+DROP_UNSEALED = Statement(delete(audit_unsealed).where(audit_unsealed.c.entry == bindparam("entry", type_=Text)))
+LAST_CHECKPOINT = Statement(
+    select(audit_checkpoint.c.size, audit_checkpoint.c.note, audit_checkpoint.c.signed)
+    .order_by(audit_checkpoint.c.size.desc())
+    .limit(1)
+)
+CHECKPOINTS = Statement(select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.size))
+LOG_PAGE = Statement(
+    select(audit_leaf.c.place, audit_leaf.c.hash, *ENTRY_COLUMNS)
+    .outerjoin(audit_entry, audit_entry.c.id == audit_leaf.c.entry)
+    .where(audit_leaf.c.place >= bindparam("start", type_=BigInteger))
+    .order_by(audit_leaf.c.place)
+    .limit(bindparam("count", type_=Integer))
+)
+UNSEALED_COUNT = Statement(select(audit_unsealed.c.entry).limit(1))
+
+
+def patient_token(vault: Vault, patient: str) -> bytes:
+    """The token by which entries about a person are found; ``patient`` is ``system|value``."""
+    return vault.token("audit-patient", patient) if patient else NO_TOKEN
+
+
+def user_token(vault: Vault, agency: str, user: str) -> bytes:
+    """The token by which entries of a user are found; users are known by their organisation and id."""
+    return vault.token("audit-user", agency, user) if user else NO_TOKEN
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Entries ready to be stored: rows for the database and their leaf hashes, in the same order."""
+
+    rows: list[dict[str, Any]]
+    leaves: list[bytes]
+
+
+def seal_entries(vault: Vault, entries: Iterable[Entry]) -> Sealed:
+    """Seal entries under the year's key. The year's key must be known to the vault."""
+    rows: list[dict[str, Any]] = []
+    leaves: list[bytes] = []
+    for entry in entries:
+        row = _row(vault, entry)
+        leaves.append(row_leaf(row))
+        rows.append(
+            {
+                "id": row.id,
+                "recorded": row.recorded,
+                "exchange": row.exchange,
+                "outcome": row.outcome,
+                "requester": row.requester,
+                "custodian": row.custodian,
+                "patient_token": row.patient_token,
+                "user_token": row.user_token,
+                "purpose": row.purpose,
+                "asked": row.asked,
+                "key_id": row.key_id,
+                "salt": row.salt,
+                "body": row.body,
+            }
+        )
+    return Sealed(rows, leaves)
+
+
+def _row(vault: Vault, entry: Entry) -> LogRow:
+    year = year_of(entry.recorded)
+    return LogRow(
+        id=entry.id,
+        recorded=entry.recorded,
+        exchange=entry.exchange,
+        outcome=entry.outcome,
+        requester=entry.requester,
+        custodian=entry.custodian,
+        patient_token=patient_token(vault, entry.patient),
+        user_token=user_token(vault, entry.requester, entry.user),
+        purpose=entry.purpose,
+        asked=int(entry.asked),
+        key_id=year,
+        salt=secrets.token_bytes(32),
+        body=vault.seal_audit(year, entry.id, canonical(entry)),
+    )
+
+
+def as_log_row(columns: Sequence[Any]) -> LogRow:
+    """A stored row, columns in the order of the table."""
+    return LogRow(*columns)
+
+
+_YEAR_ENDS: dict[int, str] = {}
+
+
+def year_of(recorded: int) -> str:
+    """The year whose key seals an entry."""
+    day = recorded // clock.DAY
+    year = _YEAR_ENDS.get(day)
+    if year is None:
+        _YEAR_ENDS.clear()
+        year = _YEAR_ENDS[day] = str(clock.day(recorded).year)
+    return year
+
+
+def leaf_rows(sealed: Sealed, size: int) -> list[dict[str, Any]]:
+    """The places of new leaves after a tree of ``size``."""
+    return [
+        {"place": size + step, "entry": row["id"], "hash": leaf}
+        for step, (row, leaf) in enumerate(zip(sealed.rows, sealed.leaves, strict=True))
+    ]
+
+
+def grow(frontier: bytes, leaves: list[bytes]) -> tuple[int, bytes]:
+    """The size before, and the frontier after these leaves."""
+    before = Frontier.from_bytes(frontier)
+    return before.size, before.extend(leaves).to_bytes()

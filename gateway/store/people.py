@@ -1,0 +1,209 @@
+"""People and their records: sealed rows found by keyed tokens.
+
+Each agency's rows are its own. Rows of different agencies meet only in the token of a NHS number, and only within
+one dossier, for one decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import BigInteger, Integer, LargeBinary, Text, and_, bindparam, delete, select, update
+
+from gateway.store.sql import Added, Keyed, Row, Statement
+from gateway.store.tables import person, person_token, record, record_version, unmatched_code
+from gateway.store.vault import Vault, open_sealed, seal
+
+Resource = dict[str, Any]
+
+PERSON_COLUMNS = (person.c.id, person.c.agency, person.c.content_key, person.c.identity, person.c.version)
+RECORD_COLUMNS = (record.c.id, record.c.type, record.c.body, record.c.version, record.c.related, record.c.updated)
+
+_JOINED = person_token.join(person, person.c.id == person_token.c.person).outerjoin(record, record.c.person == person.c.id)
+
+# Everything that any agency holds of the person with a NHS number.
+DOSSIER = Keyed(select(person_token.c.token, *PERSON_COLUMNS, *RECORD_COLUMNS).select_from(_JOINED), person_token.c.token)
+# The same for one row of one agency, where no NHS number is known.
+DOSSIER_BY_ROW = Keyed(
+    select(person.c.id, *PERSON_COLUMNS, *RECORD_COLUMNS).select_from(
+        person.outerjoin(record, record.c.person == person.c.id)
+    ),
+    person.c.id,
+)
+NHS_TOKENS = Keyed(
+    select(person_token.c.person, person_token.c.token).where(person_token.c.kind == "nhs"), person_token.c.person
+)
+TOKENS_OF = Keyed(select(person_token.c.person, person_token.c.token, person_token.c.kind), person_token.c.person)
+OWN_BY_TOKEN = Statement(
+    select(*PERSON_COLUMNS)
+    .join(person_token, person_token.c.person == person.c.id)
+    .where(
+        person_token.c.token == bindparam("token", type_=LargeBinary),
+        person_token.c.agency == bindparam("agency", type_=Text),
+    )
+)
+OWN_PERSON = Statement(
+    select(*PERSON_COLUMNS).where(
+        person.c.id == bindparam("id", type_=Text), person.c.agency == bindparam("agency", type_=Text)
+    )
+)
+ADD_PERSON = Added(person)
+ADD_TOKEN = Added(person_token, new_only=True)
+SET_IDENTITY = Statement(
+    update(person)
+    .where(person.c.id == bindparam("person_id", type_=Text))
+    .values(
+        identity=bindparam("sealed", type_=LargeBinary),
+        version=person.c.version + 1,
+        updated=bindparam("at", type_=BigInteger),
+    )
+)
+MOVE_TOKENS = Statement(
+    update(person_token)
+    .where(person_token.c.person == bindparam("loser", type_=Text))
+    .values(person=bindparam("survivor", type_=Text))
+)
+DROP_TOKENS = Statement(delete(person_token).where(person_token.c.person == bindparam("person_id", type_=Text)))
+DROP_NHS_TOKENS = Statement(
+    delete(person_token).where(person_token.c.person == bindparam("person_id", type_=Text), person_token.c.kind == "nhs")
+)
+DROP_RECORDS = Statement(delete(record).where(record.c.person == bindparam("person_id", type_=Text)))
+DROP_VERSIONS = Statement(
+    delete(record_version).where(
+        record_version.c.record.in_(select(record.c.id).where(record.c.person == bindparam("person_id", type_=Text)))
+    )
+)
+
+_OWN = and_(record.c.agency == bindparam("agency", type_=Text), record.c.type == bindparam("type", type_=Text))
+RECORD_BY_SOURCE = Statement(
+    select(*RECORD_COLUMNS, record.c.person).where(_OWN, record.c.source == bindparam("source", type_=LargeBinary))
+)
+_WITH_PERSON = record.join(person, person.c.id == record.c.person)
+OWN_RECORD = Statement(
+    select(*PERSON_COLUMNS, *RECORD_COLUMNS)
+    .select_from(_WITH_PERSON)
+    .where(_OWN, record.c.id == bindparam("id", type_=Text))
+)
+OWN_RECORDS_OF = Statement(
+    select(*PERSON_COLUMNS, *RECORD_COLUMNS)
+    .select_from(_WITH_PERSON)
+    .where(_OWN, record.c.person == bindparam("person_id", type_=Text))
+    .order_by(record.c.updated.desc(), record.c.id)
+)
+OWN_RECORDS = Statement(
+    select(*PERSON_COLUMNS, *RECORD_COLUMNS)
+    .select_from(_WITH_PERSON)
+    .where(_OWN, record.c.updated >= bindparam("since", type_=BigInteger), record.c.id > bindparam("after", type_=Text))
+    .order_by(record.c.id)
+    .limit(bindparam("count", type_=Integer))
+)
+RECORDS_OF_PERSON = Statement(select(*RECORD_COLUMNS).where(record.c.person == bindparam("person_id", type_=Text)))
+RELATED_TO = Statement(
+    select(*PERSON_COLUMNS, *RECORD_COLUMNS)
+    .select_from(_WITH_PERSON)
+    .where(record.c.related == bindparam("person_id", type_=Text))
+)
+ADD_RECORD = Added(record)
+ADD_VERSION = Added(record_version)
+SET_RECORD = Statement(
+    update(record)
+    .where(record.c.id == bindparam("record_id", type_=Text))
+    .values(
+        person=bindparam("person_id", type_=Text),
+        related=bindparam("related_id", type_=Text),
+        body=bindparam("sealed", type_=LargeBinary),
+        version=bindparam("new_version", type_=Integer),
+        updated=bindparam("at", type_=BigInteger),
+    )
+)
+VERSION_OF = Statement(
+    select(record_version.c.body, record_version.c.updated).where(
+        record_version.c.record == bindparam("id", type_=Text), record_version.c.version == bindparam("version", type_=Integer)
+    )
+)
+ADD_UNMATCHED = Added(unmatched_code, new_only=True)
+COUNT_UNMATCHED = Statement(
+    update(unmatched_code)
+    .where(
+        unmatched_code.c.agency == bindparam("agency_code", type_=Text),
+        unmatched_code.c.code_table == bindparam("table_name", type_=Text),
+        unmatched_code.c.code == bindparam("the_code", type_=Text),
+    )
+    .values(seen=unmatched_code.c.seen + 1, last_seen=bindparam("at", type_=BigInteger))
+)
+UNMATCHED = Statement(
+    select(*unmatched_code.columns)
+    .where(unmatched_code.c.agency == bindparam("agency", type_=Text))
+    .order_by(unmatched_code.c.seen.desc())
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One FHIR resource as an agency holds it."""
+
+    id: str
+    type: str
+    version: int
+    updated: int
+    related: str | None
+    key: str  # the sender's own key of the record
+    body: Resource
+
+    @property
+    def ref(self) -> str:
+        return f"{self.type}/{self.id}/_history/{self.version}"
+
+
+@dataclass(slots=True)
+class Opened:
+    """An agency's row of a person, unsealed: its Patient resource and records."""
+
+    id: str
+    agency: str
+    version: int
+    cipher: AESGCM
+    patient: Resource
+    records: list[Held] = field(default_factory=list)
+
+    def of_type(self, kind: str) -> list[Held]:
+        return [held for held in self.records if held.type == kind]
+
+
+def open_person(vault: Vault, columns: Row) -> Opened:
+    """Unseal a person's row, columns in the order of PERSON_COLUMNS. Raises Broken."""
+    identifier, agency, wrapped, identity, version = columns
+    cipher = vault.person_key(identifier, wrapped)
+    return Opened(identifier, agency, version, cipher, orjson.loads(open_sealed(cipher, identity, identifier)))
+
+
+def open_record(cipher: AESGCM, columns: Row) -> Held:
+    """Unseal a record, columns in the order of RECORD_COLUMNS. Raises Broken."""
+    identifier, kind, body, version, related, updated = columns
+    content = orjson.loads(open_sealed(cipher, body, identifier))
+    return Held(identifier, kind, version, updated, related, content["key"], content["resource"])
+
+
+def open_dossier(vault: Vault, rows: Iterable[Row]) -> list[Opened]:
+    """Unseal the rows of DOSSIER: one Opened for each agency's row, with its records."""
+    found: dict[str, Opened] = {}
+    for row in rows:
+        opened = found.get(row[1])
+        if opened is None:
+            opened = found[row[1]] = open_person(vault, row[1:6])
+        if row[6] is not None:
+            opened.records.append(open_record(opened.cipher, row[6:12]))
+    return list(found.values())
+
+
+def seal_record(cipher: AESGCM, row: str, key: str, resource: Resource) -> bytes:
+    """The sealed content of a record: the resource, and under which key its sender sent it."""
+    return seal(cipher, orjson.dumps({"key": key, "resource": resource}), row)
+
+
+def seal_patient(cipher: AESGCM, row: str, patient: Resource) -> bytes:
+    return seal(cipher, orjson.dumps(patient), row)

@@ -1,0 +1,133 @@
+"""SQL written once as SQLAlchemy Core, compiled once per driver, run without the ORM or a result layer.
+
+Rows come back as tuples in the order of the selected columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import ARRAY, Column, ColumnElement, Dialect, Insert, LargeBinary, Select, Table, any_, bindparam, insert, or_
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import ClauseElement
+
+Params = Mapping[str, Any]
+Row = tuple[Any, ...]
+
+SQLITE = SQLiteDialect_pysqlite(paramstyle="named")
+POSTGRES: Dialect = PGDialect_psycopg(paramstyle="pyformat")  # type: ignore[no-untyped-call]  # has no annotations
+POSTGRES_TYPES = {"TEXT": "text", "BLOB": "bytea", "BIGINT": "bigint", "INTEGER": "integer"}
+
+
+def _compiled(clause: ClauseElement, dialect: Dialect) -> SQLCompiler:
+    compiled = clause.compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)
+    return compiled
+
+
+def one_of(column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
+    """``column IN (values)`` for a fixed set, in a form that compiles once."""
+    return or_(*(column == value for value in values))
+
+
+class Statement:
+    """A statement with named parameters (``bindparam``), the same for both databases."""
+
+    def __init__(self, clause: ClauseElement, postgres: ClauseElement | None = None):
+        self._clause = clause
+        self._postgres = clause if postgres is None else postgres
+
+    @cached_property
+    def for_sqlite(self) -> str:
+        return str(_compiled(self._clause, SQLITE))
+
+    @cached_property
+    def for_postgres(self) -> bytes:
+        return str(_compiled(self._postgres, POSTGRES)).encode()
+
+    @cached_property
+    def fixed(self) -> dict[str, Any]:
+        """Values that stand in the statement itself, such as a limit, and travel as parameters."""
+        compiled = _compiled(self._clause, SQLITE)
+        wanted = {name for name, bind in compiled.binds.items() if bind.required}
+        found = compiled.construct_params(_check=False)
+        return {name: value for name, value in found.items() if name not in wanted and name in str(compiled)}
+
+    def with_fixed(self, params: Params) -> Params:
+        """The parameters of a call with the statement's own."""
+        return {**self.fixed, **params} if self.fixed else params
+
+
+class Keyed(Statement):
+    """A select by one key, whose first column is that key.
+
+    On PostgreSQL the reads of a batch travel as one statement for all keys, and the rows are dealt out by key.
+    The parameter is named ``key``.
+    """
+
+    def __init__(self, clause: Select[Any], key: Column[Any]):
+        kind = LargeBinary if isinstance(key.type, LargeBinary) else key.type
+        super().__init__(
+            clause.where(key == bindparam("key", type_=key.type)),
+            clause.where(key == any_(bindparam("keys", type_=ARRAY(kind)))),
+        )
+
+
+class Added(Statement):
+    """An insert of whole rows; ``new_only`` leaves rows whose key exists as they are.
+
+    A batch adds its rows with ``executemany`` on SQLite and with one ``unnest`` on PostgreSQL.
+    """
+
+    def __init__(self, table: Table, *, new_only: bool = False):
+        self.columns = tuple(column.name for column in table.columns)
+        self.new_only = new_only
+        self._table = table
+        values: dict[str, Any] = {name: bindparam(name) for name in self.columns}
+        plain: Insert = insert(table).values(values)
+        if new_only:
+            super().__init__(
+                sqlite_insert(table).values(values).on_conflict_do_nothing(),
+                postgres_insert(table).values(values).on_conflict_do_nothing(),
+            )
+        else:
+            super().__init__(plain)
+
+    @cached_property
+    def many_for_postgres(self) -> bytes:
+        types = [POSTGRES_TYPES[str(self._table.c[name].type.compile(dialect=SQLITE))] for name in self.columns]
+        arrays = ", ".join(f"%b::{kind}[]" for kind in types)
+        conflict = " ON CONFLICT DO NOTHING" if self.new_only else ""
+        return f"INSERT INTO {self._table.name} ({', '.join(self.columns)}) SELECT * FROM unnest({arrays}){conflict}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Rows wanted. ``hold`` names persons (by token) whose wishes must not change before the commit."""
+
+    statement: Statement
+    params: Params = field(default_factory=dict)
+    hold: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A change. In an exchange of its own it is done at once and answers with the number of rows."""
+
+    statement: Statement
+    params: Params
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Wait until nobody decides on these persons (or, with no token, on policy), and keep it so until the commit."""
+
+    tokens: tuple[bytes, ...] = ()
+    policy: bool = False

@@ -1,0 +1,205 @@
+"""FHIR in: references, canonical systems, the swapped name, what is refused and what is left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.fhir.systems import NHS_NUMBER, V3_ROLE
+from gateway.mapping import Mapped, Op, Resource, Unreadable
+
+Take = Callable[..., list[Mapped]]
+CHILD = {"system": NHS_NUMBER, "value": "9990000026"}
+MOTHER = {"system": NHS_NUMBER, "value": "9990000018"}
+PATIENT: Resource = {
+    "resourceType": "Patient",
+    "identifier": [CHILD],
+    "name": [{"family": "One", "given": ["A"]}],
+    "birthDate": "2015-04-03",
+}
+
+
+def related(**parts: Any) -> Resource:
+    """The mother of the child."""
+    coding = {"system": V3_ROLE, "code": "MTH"}
+    base = {
+        "resourceType": "RelatedPerson",
+        "identifier": [MOTHER],
+        "patient": {"identifier": CHILD},
+        "relationship": [{"coding": [coding]}],
+    }
+    return {**base, **parts}
+
+
+def flag(**parts: Any) -> Resource:
+    """A plan of the child."""
+    return {
+        "resourceType": "Flag",
+        "id": "f1",
+        "status": "active",
+        "code": {"text": "plan"},
+        "subject": {"identifier": CHILD},
+        **parts,
+    }
+
+
+def bundle(*resources: Resource) -> str:
+    """A Bundle with fullUrls u0, u1, ..."""
+    entries = [{"fullUrl": f"urn:u{number}", "resource": one} for number, one in enumerate(resources)]
+    return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+
+
+def last(mapped: list[Mapped]) -> Resource:
+    """The resource of the last entry, which has no fault."""
+    assert mapped[-1].faults == ()
+    return mapped[-1].resources[0].resource
+
+
+@pytest.mark.parametrize("reference", ["urn:u0", "Patient/p1"])
+def test_a_reference_in_the_bundle_becomes_logical(take: Take, reference: str) -> None:
+    """By fullUrl or by type and id."""
+    found = last(take("fhir", bundle({**PATIENT, "id": "p1"}, related(patient={"reference": reference}))))
+    assert found["patient"] == {"type": "Patient", "identifier": CHILD}
+
+
+@pytest.mark.parametrize("patient", [{"reference": "Patient/elsewhere"}, {}, {"identifier": {"value": "1"}}, {"display": "x"}])
+def test_a_person_who_cannot_be_found_is_refused(take: Take, patient: Resource) -> None:
+    """An identifier with system and value is asked for."""
+    assert take("fhir", bundle(related(patient=patient)))[0].faults[0].where == "Bundle.entry[0].resource.patient"
+
+
+def test_a_flag_is_about_a_patient(take: Take) -> None:
+    """Never about a RelatedPerson."""
+    assert take("fhir", bundle(related(id="r"), flag(subject={"reference": "RelatedPerson/r"})))[1].faults
+
+
+def test_code_systems_are_written_with_http(take: Take) -> None:
+    """Senders that write https mean the same list."""
+    coding = {"system": V3_ROLE.replace("http:", "https:"), "code": "MTH"}
+    assert (
+        last(take("fhir", bundle(related(relationship=[{"coding": [coding]}]))))["relationship"][0]["coding"][0]["system"]
+        == V3_ROLE
+    )
+
+
+def test_a_coding_without_a_system_becomes_text(take: Take) -> None:
+    """And goes on the review list."""
+    mapped = take("fhir", bundle(related(relationship=[{"coding": [{"code": "M", "display": "Mum"}]}])))
+    assert last(mapped)["relationship"] == [{"text": "Mum"}]
+    assert mapped[0].unmatched[0].code == "M"
+
+
+def test_a_name_that_is_the_childs_own_is_not_kept(take: Take) -> None:
+    """The parent's number beside the child's name and birth date."""
+    mapped = take("fhir", bundle(PATIENT, related(name=PATIENT["name"], birthDate="2015-04-03")))
+    assert {"name", "birthDate"} & last(mapped).keys() == set()
+    assert mapped[1].warnings[0].where == "Bundle.entry[1].resource.name"
+
+
+@pytest.mark.parametrize(("born", "kept"), [("2014-01-01", False), ("2013-01-01", True), ("1985-01-01", True)])
+def test_a_parent_under_twelve_is_no_parent(take: Take, born: str, kept: bool) -> None:
+    """Where the Bundle does not hold the child."""
+    assert ("birthDate" in last(take("fhir", bundle(related(birthDate=born))))) is kept
+
+
+def test_published_validated_relationships(take: Take, samples: Path) -> None:
+    """Two relationships of one mother, each with a child's name beside her number."""
+    file = samples / "nhs-england-fhir" / "vrs-list_relationship_9000000017.yaml"
+    value = yaml.safe_load(file.read_text())["ListRelationship9000000017"]["value"]
+    mapped = take("fhir", json.dumps(value))
+    assert [one.faults for one in mapped] == [(), ()]
+    assert all("name" not in one.resources[0].resource and one.warnings for one in mapped)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        flag(modifierExtension=[{"url": "https://x.example", "valueBoolean": True}]),
+        flag(implicitRules="https://x.example"),
+        flag(status=5),
+        flag(code=["plan"]),
+        {**flag(), "code": None},
+        related(identifier=[{**MOTHER, "value": "9990000019"}]),
+        related(name="Mary"),
+        {"resourceType": "Patient", "birthDate": "2015-04-03"},
+        {"resourceType": "Consent", "id": "c"},
+        {"resourceType": 5},
+        {"id": "x"},
+    ],
+)
+def test_what_may_mislead_is_refused(take: Take, resource: Resource) -> None:
+    """Unknown modifiers, wrong forms, wrong check digits, missing elements; the good entry beside it is taken."""
+    broken, good = take("fhir", bundle(resource, PATIENT))
+    assert broken.faults
+    assert good.resources
+
+
+def test_a_consent_may_hold_only_while_in_hospital(take: Take) -> None:
+    """The one modifier that we know."""
+    url = "https://gateway.example/fhir/StructureDefinition/while-status"
+    consent = {
+        "resourceType": "Consent", "id": "c1", "status": "active", "scope": {"text": "privacy"}, "category": [{"text": "INFA"}],
+        "patient": {"identifier": MOTHER}, "modifierExtension": [{"url": url, "valueCoding": {"code": "inpatient"}}],
+    }  # fmt: skip
+    assert last(take("fhir", json.dumps(consent)))["modifierExtension"][0]["url"] == url
+
+
+def test_what_is_not_needed_is_not_kept(take: Take) -> None:
+    """Address, telecom, narrative, unknown extensions, the text of a name."""
+    extra = {
+        "address": [{}],
+        "telecom": [{}],
+        "text": {"div": "x"},
+        "extension": [{"url": "https://x.example", "valueString": "x"}],
+    }
+    patient = {**PATIENT, **extra, "name": [{"family": "One", "text": "Mx One", "prefix": ["Mx"]}]}
+    found = last(take("fhir", json.dumps(patient)))
+    assert found.keys() == {"resourceType", "identifier", "name", "birthDate"}
+    assert found["name"] == [{"family": "One"}]
+
+
+@pytest.mark.parametrize(
+    ("resource", "op"), [(PATIENT, Op.MERGE), (flag(), Op.REPLACE), (flag(status="entered-in-error"), Op.RETRACT)]
+)
+def test_how_a_resource_is_applied(take: Take, resource: Resource, op: Op) -> None:
+    """People are added to, the rest replaces itself, what is in error is retracted."""
+    assert take("fhir", json.dumps(resource))[0].resources[0].op is op
+
+
+@pytest.mark.parametrize(
+    ("resource", "key"),
+    [
+        (PATIENT, "person/nhs/9990000026"),
+        (flag(), "flag/f1"),
+        (related(), "person/nhs/9990000026/relative/person%2Fnhs%2F9990000018"),
+        (related(identifier=[], id="r1"), "relatedperson/r1"),
+    ],
+)
+def test_keys_are_stable(take: Take, resource: Resource, key: str) -> None:
+    """By identifier, else by id."""
+    assert take("fhir", json.dumps(resource))[0].resources[0].key == key
+
+
+def test_a_resource_without_any_name_is_refused(take: Take) -> None:
+    """The next message could not speak of it."""
+    assert take("fhir", json.dumps({**flag(), "id": None}))[0].faults
+
+
+def test_other_types_are_passed_over(take: Take) -> None:
+    """A message header is no fault."""
+    first, second = take("fhir", bundle({"resourceType": "MessageHeader"}, PATIENT))
+    assert first.faults == ()
+    assert first.warnings
+    assert second.resources
+
+
+@pytest.mark.parametrize("data", ["[]", "5", "{}", '{"resourceType": "Bundle", "entry": 5}', "null"])
+def test_what_is_no_resource_is_unreadable(take: Take, data: str) -> None:
+    """A resourceType is the least."""
+    with pytest.raises(Unreadable):
+        take("fhir", data)

@@ -1,0 +1,83 @@
+"""The code tables: they agree with the published maps, and the same code keeps its meaning apart in each field."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from gateway.fhir.codes import DETAILS
+from gateway.mapping import Mappings
+from gateway.mapping.vocabulary import TARGETS, snomed_valid
+
+PUBLISHED = {
+    "relationship": "HL7_Concept_Map__Relationship_-_Sheet1.csv",
+    "contact_role": "HL7_Concept_Map__ContactRole_-_Sheet1.csv",
+    "administrative_sex": "HL7_Concept_Map__AdministrativeSex_-_Sheet1.csv",
+}
+
+
+@pytest.mark.parametrize("table", PUBLISHED)
+def test_a_table_agrees_with_the_published_map(mappings: Mappings, samples: Path, table: str) -> None:
+    """Row by row: code, target code, target system."""
+    ours = mappings.formats["hl7v2-adt"].tables[table]
+    with (samples / "hl7-v2-to-fhir-maps" / PUBLISHED[table]).open(encoding="utf-8") as handle:
+        rows = [row for row in list(csv.reader(handle))[2:] if row and row[0]]
+    found = {row[0]: (ours.rows[0].source_system, row[6], row[9]) for row in rows}
+    mine = {code: ours.find(code) for code in found}
+    assert {
+        code: (row.source_system, row.target_code, TARGETS[row.target_system][0]) for code, row in mine.items() if row
+    } == found
+
+
+@pytest.mark.parametrize("table", PUBLISHED)
+def test_what_we_add_to_a_published_map_has_a_reason(mappings: Mappings, table: str) -> None:
+    """Each row says where it is from."""
+    assert all(row.note for row in mappings.formats["hl7v2-adt"].tables[table].rows)
+
+
+COLLISIONS = [  # format, table, system, code, target (formats: collisions found)
+    ("hl7v2-adt", "relationship", "", "CHD", "CHILD"),
+    ("relationships", "role", "nhs", "CHD", "DAUC"),
+    ("relationships", "role", "v3-RoleCode", "CHD", None),
+    ("dfe-csc-api", "placement_type", "", "A3", "placed-for-adoption"),
+    ("dfe-csc-api", "closure_reason", "", "A3", None),
+    ("dfe-csc-api", "sex", "", "1", "male"),
+    ("dfe-csc-api", "sex", "", "U", "unknown"),
+    ("dfe-csc-api", "end_reason", "", "U", None),
+    ("dfe-csc-api", "end_reason", "", "E1", None),
+    ("dfe-csc-api", "closure_reason", "", "C1", None),
+    ("dfe-csc-api", "closure_reason", "", "N3", None),
+    ("dfe-csc-api", "sex", "", "X", None),
+    ("hl7v2-adt", "administrative_sex", "", "X", "unknown"),
+    ("hl7v2-adt", "relationship", "", "SO", None),
+    ("hl7v2-adt", "contact_role", "", "S", "S"),
+    ("hl7v2-adt", "relationship", "", "S", None),
+]
+
+
+@pytest.mark.parametrize(("fmt", "table", "system", "code", "target"), COLLISIONS)
+def test_a_code_means_what_its_field_says(
+    mappings: Mappings, fmt: str, table: str, system: str, code: str, target: str | None
+) -> None:
+    """One code in two fields is two codes."""
+    row = mappings.formats[fmt].tables[table].find(code, system)
+    assert (row.target_code if row else None) == target
+
+
+def test_purge_truth_and_sex_share_a_one(mappings: Mappings) -> None:
+    """1 is true for a flag and male for a sex; neither table answers for the other."""
+    assert "purge" not in mappings.formats["dfe-csc-api"].tables
+
+
+@pytest.mark.parametrize("code", [line.snomed for line in DETAILS.values() if line.snomed])
+def test_our_snomed_codes_are_valid(code: str) -> None:
+    """Verhoeff check digit."""
+    assert snomed_valid(code)
+
+
+@pytest.mark.parametrize("code", ["342191000000102", "34219", "", "34219100000010X", "1" * 19])
+def test_other_numbers_are_no_snomed_codes(code: str) -> None:
+    """Wrong check digit, wrong length, no number."""
+    assert not snomed_valid(code)
