@@ -20,10 +20,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from gateway import __version__
 from gateway.api import openapi
-from gateway.api.edge import Edge, OurFault, endpoint, from_http_exception, outcome_response
+from gateway.api.edge import Edge, OurFault, Served, from_http_exception, outcome_response
 from gateway.api.identifiers import register_convertors
 from gateway.api.operations import OPERATIONS
 from gateway.api.tokens import AccessTokens, SigningKey
@@ -191,16 +192,34 @@ def hold_folder(settings: Settings) -> Any:
     return lock
 
 
-def make_app(settings: Settings) -> FastAPI:
+class App(FastAPI):
+    """FastAPI, with operations at a fixed address found by one look-up before its middle layers.
+
+    Those layers do nothing for them: an operation turns its own failures into outcomes and reads its own body.
+    """
+
+    fixed: dict[tuple[str, str], Served]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        served = self.fixed.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if served is None:
+            await super().__call__(scope, receive, send)
+        else:
+            await served(scope, receive, send)
+
+
+def make_app(settings: Settings) -> App:
     """The HTTP application. Starting it wires the gateway; stopping it lets what is under way finish."""
     register_convertors()
     @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: App) -> AsyncIterator[None]:
         lock = hold_folder(settings)
         gateway = app.state.gateway = await open_gateway(settings)
         gateway.lock = lock
         await gateway.ledger.run_alone(put_in_force, gateway.context.agreements.version)
-        app.router.routes.extend(_routes(gateway.edge))
+        routes = _routes(gateway.edge)
+        app.router.routes[:0] = routes
+        app.fixed = {(method, one.path): one.app for one in routes if "{" not in one.path for method in _methods(one)}
         tasks = background(gateway)
         gc.collect()
         gc.freeze()
@@ -213,7 +232,8 @@ def make_app(settings: Settings) -> FastAPI:
             await asyncio.gather(*tasks, return_exceptions=True)
             await close_gateway(gateway)
 
-    app = FastAPI(title="Think Family Gateway", version=__version__, lifespan=lifespan, openapi_url="/openapi.json", redoc_url=None)
+    app = App(title="Think Family Gateway", version=__version__, lifespan=lifespan, openapi_url="/openapi.json", redoc_url=None)
+    app.fixed = {}
     app.openapi = openapi.document  # type: ignore[method-assign]  # FastAPI's own way to serve another document
     app.add_exception_handler(HTTPException, _http_fault)
     app.add_exception_handler(Exception, _our_fault)
@@ -222,9 +242,13 @@ def make_app(settings: Settings) -> FastAPI:
 
 def _routes(edge: Edge) -> list[Route]:
     return [
-        Route(_starlette_path(one.path), endpoint(edge, one.name, _typed(one.handler, one.type)), methods=[one.method])
+        Route(_starlette_path(one.path), Served(edge, one.name, _typed(one.handler, one.type)), methods=[one.method])
         for one in OPERATIONS
     ]
+
+
+def _methods(route: Route) -> list[str]:
+    return sorted((route.methods or set()) - {"HEAD"})
 
 
 def _typed(handler: Any, kind: str) -> Any:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import sys
-import urllib.error
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -14,29 +13,44 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import orjson
 import typer
 import uvicorn
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from pydantic import ValidationError
 
 from gateway import app as wiring
 from gateway.api.records import Report, load, sender_of
-from gateway.disclosure.agreements import load_agreements
+from gateway.disclosure.agreements import Agreements, load_agreements
 from gateway.disclosure.purposes import PolicyFault, load_purposes
 from gateway.disclosure.requester import Requester
 from gateway.exchanges import administer
-from gateway.fhir.outcomes import GatewayError, Issue
-from gateway.listing import agreement_rows, html_table, text_table
+from gateway.fhir.outcomes import GatewayError
+from gateway.fhir.systems import NHS_NUMBER
+from gateway.listing import (
+    Row,
+    agreement_rows,
+    changed_rows,
+    delivery_rows,
+    explained_rows,
+    html_table,
+    issue_line,
+    mapped_lines,
+    progress,
+    text_table,
+    unmatched_rows,
+)
 from gateway.logs import configure
 from gateway.mapping.bundle import bundle
 from gateway.mapping.explain import check as check_mappings
 from gateway.mapping.explain import explain
+from gateway.mapping.load import MappingFault
 from gateway.mapping.load import load as load_mappings
 from gateway.mapping.reading import read
 from gateway.mapping.records import Mapped, Sender
 from gateway.mapping.unreadable import UnknownFormat, Unreadable
 from gateway.settings import Settings
-from gateway.store import migrate
+from gateway.store import migrate, outbox, people
+from gateway.store.sql import Read
+from gateway.store.standing import FEEDS
+from gateway.store.vault import KeyFault, load_keys, make_keys
 from gateway.store.verify_log import verify_log
-from gateway.store.vault import load_keys, make_keys
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Think Family Gateway.", pretty_exceptions_enable=False)
 mappings_cli = typer.Typer(no_args_is_help=True, help="Check and explain the maps.")
@@ -44,18 +58,30 @@ agreements_cli = typer.Typer(no_args_is_help=True, help="Check and show data sha
 audit_cli = typer.Typer(no_args_is_help=True, help="Check the access log.")
 agency_cli = typer.Typer(no_args_is_help=True, help="Agencies.")
 client_cli = typer.Typer(no_args_is_help=True, help="Clients of agencies.")
-for name, group in (("mappings", mappings_cli), ("agreements", agreements_cli), ("audit", audit_cli), ("agency", agency_cli), ("client", client_cli)):
+for name, group in (
+    ("mappings", mappings_cli),
+    ("agreements", agreements_cli),
+    ("audit", audit_cli),
+    ("agency", agency_cli),
+    ("client", client_cli),
+):
     cli.add_typer(group, name=name)
 
 Result = TypeVar("Result")
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
+Format = Annotated[str, typer.Argument(metavar="FORMAT")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a page there instead of text here.")]
+EXPECTED = (wiring.StartRefused, migrate.DatabaseFault, PolicyFault, KeyFault, MappingFault, OSError)
 
 
 def main() -> None:
     """Run a command; expected faults are one line on standard error and exit 2."""
     try:
         cli()
-    except (wiring.StartRefused, migrate.DatabaseFault, PolicyFault) as fault:
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        _stop(f"setting GATEWAY_{'.'.join(str(part) for part in first['loc']).upper()}: {first['msg']}")
+    except EXPECTED as fault:
         _stop(str(fault))
 
 
@@ -82,17 +108,27 @@ def serve(data: Data = None, host: str | None = None, port: int | None = None, d
     """Serve the API (and deliver, unless told not to)."""
     configure()
     settings = _settings(data, host=host, port=port, deliver=deliver)
-    app = wiring.make_app(settings)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False, lifespan="on",
-            timeout_graceful_shutdown=10,
-        )
+    _refuse_to_start(settings)
+    config = uvicorn.Config(
+        wiring.make_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False,
+        server_header=False, lifespan="on", timeout_graceful_shutdown=10,
     )  # fmt: skip
-    wiring.prepare(settings)
+    server = uvicorn.Server(config)
     server.run()
     if not server.started:
         sys.exit(2)
+
+
+def _refuse_to_start(settings: Settings) -> None:
+    """Raise what would keep it from starting, in one line, before a server is there to log it."""
+    lock = wiring.hold_folder(settings)
+    if lock is not None:
+        lock.close()
+    vault = wiring.prepare(settings)
+    try:
+        wiring.make_context(settings, vault)
+    except ValueError as fault:
+        raise wiring.StartRefused(str(fault)) from fault
 
 
 @cli.command()
@@ -118,12 +154,25 @@ def migrate_command(data: Data = None, to: str = "head") -> None:
     """Bring the database to the newest revision, and make keys where there are none."""
     settings = _settings(data)
     if not settings.keys_folder.exists():
+        _refuse_to_replace_keys(settings)
         make_keys(settings.keys_folder, settings.kind)
         print(f"new keys in {settings.keys_folder}: back them up apart from the data", file=sys.stderr)
     load_keys(settings.keys_folder)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     migrate.upgrade(migrate.engine_of(settings.database_url or settings.database_file), settings.kind, to)
     print(f"the database is at revision {to}")
+
+
+def _refuse_to_replace_keys(settings: Settings) -> None:
+    """New keys beside old data would open nothing, and every person would be a stranger."""
+    if settings.on_postgres:
+        used = _is_migrated(settings.database_url)
+    else:
+        used = settings.database_file.exists()
+    if used:
+        raise wiring.StartRefused(
+            f"the keys {settings.keys_folder} are missing: restore them; without them nothing can be opened"
+        )
 
 
 @cli.command()
@@ -154,28 +203,29 @@ def token(
         _stop(f"there is no {credentials}: only demo and test deployments keep their clients' keys")
     try:
         print(fetch_token(json.loads(credentials.read_text()), client, user, role, purpose or []))
-    except (ValueError, urllib.error.URLError) as fault:
+    except ValueError as fault:
         _stop(str(fault))
 
 
 @cli.command(name="map")
 def map_command(
-    fmt: Annotated[str, typer.Argument(metavar="FORMAT")],
+    fmt: Format,
     file: Path,
     agency: Annotated[str, typer.Option(help="ODS code of the sender.")] = "X99",
     la_code: Annotated[str, typer.Option(help="Three-digit DfE code of a council.")] = "999",
 ) -> None:
     """Dry run: the FHIR Bundle of a file on standard output, its report as JSON lines on standard error."""
     mappings = load_mappings(Settings().mappings)
-    sender = Sender(agency, la_code, {"NHS": "https://fhir.nhs.uk/Id/nhs-number"})
+    sender = Sender(agency, la_code, {"NHS": NHS_NUMBER})
     mapped: list[Mapped] = []
     try:
         for one in read(mappings, fmt, _bytes(file), sender):
-            _report(one)
+            for content in mapped_lines(one):
+                _line(content)
             mapped.append(one)
     except (Unreadable, UnknownFormat) as fault:
         for issue in fault.issues:
-            _line({"kind": "refusal", "text": issue.text, "where": issue.where, "code": issue.code})
+            _line(issue_line("refusal", issue))
         sys.exit(2)
     print(json.dumps(bundle(one for one in mapped if not one.faults), indent=2, ensure_ascii=False))
     if not any(not one.faults for one in mapped):
@@ -189,22 +239,13 @@ def _bytes(file: Path) -> bytes:
         _stop(f"{file} cannot be read: {fault.strerror}")
 
 
-def _report(one: Mapped) -> None:
-    kinds: tuple[tuple[str, tuple[Issue, ...]], ...] = (("refusal", one.faults), ("warning", one.warnings))
-    for kind, issues in kinds:
-        for issue in issues:
-            _line({"kind": kind, "record": one.where, "text": issue.text, "where": issue.where, "code": issue.code})
-    for missing in one.unmatched:
-        _line({"kind": "unmatched", "record": one.where, "table": missing.table, "code": missing.code, "where": missing.where})
-
-
 def _line(content: dict[str, str]) -> None:
     print(json.dumps(content, ensure_ascii=False), file=sys.stderr)
 
 
 @cli.command(name="load")
 def load_command(
-    fmt: Annotated[str, typer.Argument(metavar="FORMAT")],
+    fmt: Format,
     file: Path,
     agency: Annotated[str, typer.Option(help="ODS code of the sender, a registered agency.")],
     data: Data = None,
@@ -222,7 +263,7 @@ def load_command(
 
     report = _on(data, run)
     for issue in report.issues:
-        _line({"kind": issue.severity, "text": issue.text, "where": issue.where, "code": issue.code})
+        _line(issue_line(issue.severity, issue))
     counts = {name: getattr(report, name) for name in ("received", "accepted", "refused", "written", "notices")}
     print(json.dumps({**counts, "unmatched": sum(report.unmatched.values())}))
     if report.received and not report.accepted:
@@ -234,9 +275,7 @@ class _Shown(Report):
 
     def __init__(self) -> None:
         super().__init__()
-        console = Console(stderr=True)
-        columns = (TextColumn("records"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self.progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        self.progress = progress("records")
         self._task = self.progress.add_task("records", total=None)
 
     def note(self, mapped: Mapped) -> None:
@@ -244,9 +283,17 @@ class _Shown(Report):
         self.progress.advance(self._task)
 
 
+def _deployed(data: Path | None) -> Settings:
+    """The settings of a deployment that is there: a mistyped folder must not become a new one."""
+    settings = _settings(data)
+    if not settings.on_postgres and not settings.database_file.exists():
+        _stop(f"there is no deployment in {settings.data}: gateway migrate --data {settings.data} makes one")
+    return settings
+
+
 def _on(data: Path | None, run: Callable[[wiring.Gateway], Coroutine[Any, Any, Result]]) -> Result:
     """Run something on an opened deployment, in a short turn beside a serving process."""
-    settings = _settings(data)
+    settings = _deployed(data)
 
     async def turn() -> Result:
         gateway = await wiring.open_gateway(settings)
@@ -271,52 +318,85 @@ def mappings_check() -> None:
 
 
 @mappings_cli.command("explain")
-def mappings_explain(fmt: Annotated[str, typer.Argument(metavar="FORMAT")], html: Path | None = None) -> None:
+def mappings_explain(fmt: Format, html: Html = None) -> None:
     """What each source field becomes, in plain words: for an information-governance lead."""
     try:
         lines = explain(load_mappings(Settings().mappings), fmt)
     except UnknownFormat as fault:
         _stop(fault.issues[0].text)
-    head = ("source", "rule", "becomes", "tier", "table", "approved by", "why")
-    rows = [head, *((one.source, one.rule, one.target, one.tier, one.table, one.approver, one.why) for one in lines)]
-    if html is not None:
-        html.write_text(html_table(f"What {fmt} becomes", rows))
-    else:
+    _show(f"What {fmt} becomes", explained_rows(lines), html)
+
+
+@mappings_cli.command("diff")
+def mappings_diff(old: Path, new: Path) -> None:
+    """What a change of the maps adds and takes away: OLD and NEW are mappings folders; new disclosures first."""
+    before, after = load_mappings(old), load_mappings(new)
+    for fmt in sorted({one.name for one in (*before.formats.values(), *after.formats.values())}):
+        lines = [explain(one, fmt) if fmt in one.formats else [] for one in (before, after)]
+        for row in changed_rows(*lines):
+            print("  ".join((row[0], fmt, *row[1:])).rstrip())
+
+
+def _show(title: str, rows: list[Row], html: Path | None) -> None:
+    if html is None:
         print(text_table(rows))
+    else:
+        html.write_text(html_table(title, rows))
 
 
 @agreements_cli.command("check")
 def agreements_check(folder: Path | None = None) -> None:
     """Lint the agreements: unknown words, missing dates."""
-    settings = Settings()
-    agreements = load_agreements(folder or settings.agreements, load_purposes(settings.mappings / "purposes.toml"))
+    agreements = _agreements(folder)
     print(f"version {agreements.version}: {len(agreements.sources)} organisations share by these agreements")
 
 
 @agreements_cli.command("table")
-def agreements_table(folder: Path | None = None, html: Path | None = None) -> None:
+def agreements_table(folder: Path | None = None, html: Html = None) -> None:
     """Who may learn what, for which purpose, on what basis."""
+    _show("Who may learn what", agreement_rows(_agreements(folder)), html)
+
+
+def _agreements(folder: Path | None) -> Agreements:
     settings = Settings()
-    agreements = load_agreements(folder or settings.agreements, load_purposes(settings.mappings / "purposes.toml"))
-    rows = agreement_rows(agreements)
-    if html is not None:
-        html.write_text(html_table("Who may learn what", rows))
-    else:
-        print(text_table(rows))
+    place = folder or settings.agreements
+    if not place.is_dir():
+        _stop(f"{place} is not a folder of agreements (*.toml)")
+    return load_agreements(place, load_purposes(settings.mappings / "purposes.toml"))
 
 
 @audit_cli.command("verify")
 def audit_verify(data: Data = None) -> None:
     """Check the whole access log against its tree and its signed heads; name the first fault."""
-    settings = _settings(data)
+    settings = _deployed(data)
     vault = load_keys(settings.keys_folder)
-    console = Console(stderr=True)
-    columns = (TextColumn("entries"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("entries", total=None)
-        verdict = verify_log(settings.database_url or settings.database_file, vault, lambda: progress.advance(task))
+    with progress("entries") as shown:
+        task = shown.add_task("entries", total=None)
+        verdict = verify_log(settings.database_url or settings.database_file, vault, lambda: shown.advance(task))
     print(verdict.says)
     sys.exit(0 if verdict.ok else 1)
+
+
+@cli.command()
+def deliveries(data: Data = None, agency: str = "") -> None:
+    """Notices that have not arrived: waiting, under way or given up. References only."""
+
+    async def find(gateway: wiring.Gateway) -> list[Any]:
+        codes = [agency] if agency else [row[0] for row in (await gateway.ledger.read([Read(FEEDS)]))[0]]
+        found = await gateway.ledger.read([Read(outbox.UNDELIVERED, {"agency": code}) for code in codes])
+        return list({row[0]: row for rows in found for row in rows}.values())
+
+    print(text_table(delivery_rows(_on(data, find))))
+
+
+@cli.command()
+def unmatched(agency: Annotated[str, typer.Option(help="ODS code of the sender.")], data: Data = None) -> None:
+    """Codes that an agency sent and no code table knows: for whoever reviews the tables."""
+
+    async def find(gateway: wiring.Gateway) -> list[Any]:
+        return (await gateway.ledger.read([Read(people.UNMATCHED, {"agency": agency})]))[0]
+
+    print(text_table(unmatched_rows(_on(data, find))))
 
 
 @agency_cli.command("add")

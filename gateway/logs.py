@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 
-FIELDS = ("operation", "request_id", "notice", "state", "status")
+FIELDS = ("operation", "request_id", "notice", "state", "status", "fault", "folder")
 
 
 class JsonLines(logging.Formatter):

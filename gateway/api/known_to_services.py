@@ -8,7 +8,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.edge import FHIR_JSON, Edge, Tick, allowed, base_headers, json_body, padded, request_id
+from gateway.api.edge import Edge, Tick, allowed, json_body, padded, prepared, request_id
 from gateway.disclosure.release import ITK_DISPLAY, STATUS_DISPLAY, Disclosure, organisation
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.agencies import profile
@@ -60,7 +60,7 @@ async def known_to_services(edge: Edge, request: Request) -> Response:
         body = padded(render(answer, edge.context.base))
         if answer.held:
             await tick.wait()
-        return Response(body, 200, base_headers(request), FHIR_JSON)
+        return prepared(request, body)
     finally:
         tick.stop()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,4 +32,9 @@ class Context:
 
 def new_id() -> str:
     """A random id of 128 bits, valid as a FHIR id."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
+
+
+def entry_id(recorded: int) -> str:
+    """The id of an audit entry: 72 random bits behind its time, so that the log's indexes grow at their end."""
+    return f"{recorded:014x}{os.urandom(9).hex()}"

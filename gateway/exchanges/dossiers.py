@@ -52,6 +52,11 @@ def in_hospital(rows: Iterable[Opened], on: date) -> dict[str, bool]:
     return found
 
 
+def has_conditions(people: Iterable[Known]) -> bool:
+    """Whether any wish on file holds only in a state."""
+    return any("while-status" in str(held.body) for one in people for row in one.rows for held in row.of_type("Consent"))
+
+
 def conditional_performers(people: Iterable[Known]) -> set[str]:
     """NHS numbers of those whose wishes hold only while they are in hospital, and of whom nothing has been read yet."""
     listed = list(people)

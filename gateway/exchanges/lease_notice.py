@@ -15,7 +15,7 @@ import orjson
 from gateway.audit.entry import DONE, REFUSED, Entry, Kind
 from gateway.disclosure.decision import Permit, Refuse
 from gateway.exchanges.agencies import profile
-from gateway.exchanges.context import Context, new_id
+from gateway.exchanges.context import Context, entry_id, new_id
 from gateway.exchanges.decide_notice import Heard, decide_notice
 from gateway.exchanges.enqueue import Queued, put
 from gateway.exchanges.subscriptions import Subscribed, open_subscription
@@ -237,7 +237,7 @@ def notice_entry(
     if number:
         detail.append(("number", str(number)))
     return Entry(
-        id=new_id(),
+        id=entry_id(moment.at),
         recorded=moment.at,
         exchange=name,
         outcome=outcome,
@@ -259,4 +259,4 @@ def notice_entry(
 
 
 def _nothing(moment: Moment) -> Entry:
-    return Entry(new_id(), moment.at, NAME, DONE, Kind.DELIVERY, detail=(("result", "nothing to lease"),))
+    return Entry(entry_id(moment.at), moment.at, NAME, DONE, Kind.DELIVERY, detail=(("result", "nothing to lease"),))

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.audit.entry import Entry, Kind
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.context import new_id
+from gateway.exchanges.context import entry_id
 from gateway.store.ledger import Moment
 
 
@@ -14,7 +14,7 @@ def line(exchange: str, requester: Requester, moment: Moment, kind: Kind, outcom
     """A line about an agency's dealings with its own data, unless ``custodian`` says otherwise."""
     more.setdefault("custodian", requester.agency)
     return Entry(
-        id=new_id(),
+        id=entry_id(moment.at),
         recorded=moment.at,
         exchange=exchange,
         outcome=outcome,

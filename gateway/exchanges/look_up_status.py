@@ -18,7 +18,7 @@ from gateway.disclosure.release import Disclosure, answer_of, release
 from gateway.disclosure.requester import Requester
 from gateway.exchanges import dossiers
 from gateway.exchanges.agencies import is_fresh
-from gateway.exchanges.context import Context, new_id
+from gateway.exchanges.context import Context, entry_id, new_id
 from gateway.exchanges.dossiers import Known, Resource
 from gateway.fhir import systems
 from gateway.fhir.codes import CHILDREN, PARENTS, Answer
@@ -183,6 +183,8 @@ def _relatives(ctx: Context, me: Known, about: str) -> Reads:
 
 def hospital_states(ctx: Context, known: list[Known], on: date) -> Generator[Any, Any, dict[str, bool]]:
     """Who is in hospital, of the persons read and of those on whose stay a wish depends."""
+    if not dossiers.has_conditions(known):
+        return {}
     rows = [row for one in known for row in one.rows]
     tokens = [ctx.vault.nhs_token(number) for number in sorted(dossiers.conditional_performers(known))]
     if tokens:
@@ -365,7 +367,7 @@ def entry(
     """A line of the access log for this request."""
     requester = ask.requester
     return Entry(
-        id=new_id(),
+        id=entry_id(moment.at),
         recorded=moment.at,
         exchange=NAME,
         outcome=outcome,

@@ -12,7 +12,7 @@ from typing import Any
 from gateway.audit.entry import DONE, REFUSED, Entry, Kind
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.apply import apply
-from gateway.exchanges.context import Context, new_id
+from gateway.exchanges.context import Context, entry_id
 from gateway.fhir.elements import identifiers
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.mapping.records import Mapped, Unmatched
@@ -73,7 +73,7 @@ def _patient(patient: dict[str, object]) -> str:
 def _line(record: Record, moment: Moment, outcome: int, patient: str, written: list[str]) -> Entry:
     requester = record.requester
     return Entry(
-        id=new_id(),
+        id=entry_id(moment.at),
         recorded=moment.at,
         exchange=NAME,
         outcome=outcome,

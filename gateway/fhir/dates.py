@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 DATE_TIME = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2})"
@@ -13,6 +14,7 @@ FIRST = datetime(1, 1, 1, tzinfo=UTC)
 LAST = datetime(9999, 12, 31, tzinfo=UTC)
 
 
+@lru_cache(maxsize=4096)
 def bounds(text: str) -> tuple[datetime, datetime]:
     """First moment, and first moment after, of a FHIR date or dateTime. Raises ValueError."""
     match = DATE_TIME.fullmatch(text)
@@ -45,6 +47,7 @@ def period_bounds(period: dict[str, str] | None) -> tuple[datetime, datetime]:
     return start, end
 
 
+@lru_cache(maxsize=4096)
 def first_day(text: str | None) -> date | None:
     """The day that a date or dateTime names (its first, where it names a month or year); None if there is none."""
     if not text:

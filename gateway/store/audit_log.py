@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,7 +112,7 @@ def _row(vault: Vault, entry: Entry) -> LogRow:
         purpose=entry.purpose,
         asked=int(entry.asked),
         key_id=year,
-        salt=secrets.token_bytes(32),
+        salt=os.urandom(32),
         body=vault.seal_audit(year, entry.id, canonical(entry)),
     )
 

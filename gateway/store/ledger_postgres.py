@@ -8,6 +8,7 @@ in a transaction alone. (``FOR SHARE`` would miss rows that are new.) A batch th
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from gateway.store.ledger import Answer, Buffer, Context, Exchange, Moment, Outc
 from gateway.store.sql import Added, Hold, Keyed, Read, Statement, Write
 from gateway.store.standing import FEEDS, STANDING, moment
 from gateway.store.vault import Vault
+
+log = logging.getLogger("gateway.ledger")
 
 BATCH = 64
 BATCH_CONNECTIONS = 2
@@ -256,7 +259,7 @@ class PostgresLedger(Generic[Context]):
     async def _fetch(self, connection: Connection, statement: Statement, read: Read | None = None) -> Rows:
         params = dict(statement.with_fixed(read.params if read else {}))
         if isinstance(statement, Keyed):
-            params = {"keys": [params["key"]]}
+            params = {**statement.fixed, "keys": [params["key"]]}
         cursor = await connection.execute(statement.for_postgres, params, binary=True)
         return await cursor.fetchall()
 
@@ -318,6 +321,7 @@ class PostgresLedger(Generic[Context]):
     def _fail(self, jobs: list[Job], fault: Exception) -> None:
         told: Exception = fault
         if isinstance(fault, psycopg.Error):
+            log.error("a batch failed: %s", type(fault).__name__)
             told = Unavailable(NOT_WRITTEN)
             told.__cause__ = fault
         for job in jobs:
@@ -363,7 +367,7 @@ class PostgresLedger(Generic[Context]):
         if questions.hold:
             await self._ask(connection, SHARED, (lock_keys(questions.hold),))
         keyed = [
-            (statement, await self._ask(connection, statement.for_postgres, {"keys": list(found)}))
+            (statement, await self._ask(connection, statement.for_postgres, {**statement.fixed, "keys": list(found)}))
             for statement, found in questions.keyed.items()
         ]
         plain = [await self._ask(connection, read.statement.for_postgres, dict(read.statement.with_fixed(read.params))) for read in questions.plain]
