@@ -47,7 +47,9 @@ class Load:
         return self.requests / self.seconds
 
 
-def run(url: str, path: str, bodies: list[str], *, token: str = "", connections: int = 64, seconds: float = 3.0, seed: int = 1) -> Load:
+def run(
+    url: str, path: str, bodies: list[str], *, token: str = "", connections: int = 64, seconds: float = 3.0, seed: int = 1
+) -> Load:
     """POST bodies in random order over so many connections for so long."""
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "bodies"

@@ -38,7 +38,9 @@ class Case:
 
     def round(self, seed: int, seconds: float = SECONDS, connections: int = 64) -> None:
         before = self.server.cpu()
-        got = load.run(self.server.url, self.path, self.bodies, token=self.token(), seconds=seconds, seed=seed, connections=connections)
+        got = load.run(
+            self.server.url, self.path, self.bodies, token=self.token(), seconds=seconds, seed=seed, connections=connections
+        )
         if got.errors:
             raise RuntimeError(f"{self.name}: {got.errors} of {got.requests} answers were errors")
         self.rates.append(got.rate)
@@ -78,7 +80,9 @@ def compare(cases: list[Case], rounds: int = ROUNDS) -> None:
     for case in cases:
         for figures in (case.rates, case.cpus, case.tails, case.p50s):
             del figures[0]
-        say(f"  {case.name}: {case.rate:,.0f}/s, {case.cpu:.0f} us CPU, p50 {statistics.median(case.p50s):.1f} ms, p99/p50 {statistics.median(case.tails):.2f}")
+        say(
+            f"  {case.name}: {case.rate:,.0f}/s, {case.cpu:.0f} us CPU, p50 {statistics.median(case.p50s):.1f} ms, p99/p50 {statistics.median(case.tails):.2f}"
+        )
 
 
 def main() -> None:

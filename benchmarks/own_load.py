@@ -27,7 +27,9 @@ async def main(url: str, path: str, bodies: Path, token: str, connections: int, 
             begun = time.monotonic()
             writer.write(random.choice(requests))
             answer = await reader.readuntil(b"\r\n\r\n")
-            length = next(int(line.split(b":")[1]) for line in answer.split(b"\r\n") if line.lower().startswith(b"content-length"))
+            length = next(
+                int(line.split(b":")[1]) for line in answer.split(b"\r\n") if line.lower().startswith(b"content-length")
+            )
             await reader.readexactly(length)
             errors += not answer.startswith(b"HTTP/1.1 200")
             times.append(time.monotonic() - begun)
@@ -36,7 +38,13 @@ async def main(url: str, path: str, bodies: Path, token: str, connections: int, 
     begun = time.monotonic()
     await asyncio.gather(*(one() for _ in range(connections)))
     cuts = statistics.quantiles(times, n=100)
-    return {"requests": len(times), "seconds": time.monotonic() - begun, "errors": errors, "p50": cuts[49] * 1000, "p99": cuts[98] * 1000}
+    return {
+        "requests": len(times),
+        "seconds": time.monotonic() - begun,
+        "errors": errors,
+        "p50": cuts[49] * 1000,
+        "p99": cuts[98] * 1000,
+    }
 
 
 if __name__ == "__main__":

@@ -64,7 +64,9 @@ class Deployment:
     folder: Path
     vault: Vault
 
-    def token(self, client: str, user: str = "sw1", role: str = "social-worker", purposes: tuple[str, ...] = ("safeguarding-s47",)) -> str:
+    def token(
+        self, client: str, user: str = "sw1", role: str = "social-worker", purposes: tuple[str, ...] = ("safeguarding-s47",)
+    ) -> str:
         return fetch_token(self.credentials, client, user, role, list(purposes))
 
 
@@ -192,7 +194,9 @@ def serving(command: list[str], url: str, probe: str, environment: dict[str, str
     """Run a server until the block ends."""
     begun = time.monotonic()
     pinned = ["taskset", "-c", SERVER_CORE, *command] if shutil.which("taskset") else command
-    process = subprocess.Popen(pinned, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        pinned, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         while True:
             try:
@@ -230,7 +234,19 @@ def gateway(deployed: Deployment) -> Iterator[Server]:
 def hello() -> Iterator[Server]:
     """The yardstick's server."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "benchmarks.hello:app", "--port", str(port), "--log-level", "critical", "--no-access-log", "--no-proxy-headers", "--no-server-header"]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "benchmarks.hello:app",
+        "--port",
+        str(port),
+        "--log-level",
+        "critical",
+        "--no-access-log",
+        "--no-proxy-headers",
+        "--no-server-header",
+    ]
     with serving(command, f"http://127.0.0.1:{port}", "/openapi.json") as server:
         yield server
 

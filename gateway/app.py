@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import __version__
 from gateway.api import openapi
@@ -81,7 +81,9 @@ def prepare(settings: Settings) -> Vault:
     except KeyFault as fault:
         raise StartRefused(str(fault)) from fault
     if vault.kind != settings.kind:
-        raise StartRefused(f"the keys in {settings.keys_folder} belong to a {vault.kind} deployment, this is a {settings.kind} one")
+        raise StartRefused(
+            f"the keys in {settings.keys_folder} belong to a {vault.kind} deployment, this is a {settings.kind} one"
+        )
     if first:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         migrate.upgrade(migrate.engine_of(database), settings.kind)
@@ -115,7 +117,9 @@ def make_context(settings: Settings, vault: Vault) -> Context:
         vault=vault,
         agreements=load_agreements(settings.agreements, purposes),
         purposes=purposes,
-        explanations=_Explanations({f"{mode}/{answer}": text for mode, lines in wording.items() for answer, text in lines.items()}),
+        explanations=_Explanations(
+            {f"{mode}/{answer}": text for mode, lines in wording.items() for answer, text in lines.items()}
+        ),
         topics=load_topics(settings.mappings / "topics"),
         mappings=_mappings(settings.mappings),
         url=f"{settings.url.rstrip('/')}/fhir",
@@ -198,7 +202,7 @@ class App(FastAPI):
     Those layers do nothing for them: an operation turns its own failures into outcomes and reads its own body.
     """
 
-    fixed: dict[tuple[str, str], Served]
+    fixed: dict[tuple[str, str], ASGIApp]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         served = self.fixed.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
@@ -211,6 +215,7 @@ class App(FastAPI):
 def make_app(settings: Settings) -> App:
     """The HTTP application. Starting it wires the gateway; stopping it lets what is under way finish."""
     register_convertors()
+
     @contextlib.asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[None]:
         lock = hold_folder(settings)
@@ -242,26 +247,13 @@ def make_app(settings: Settings) -> App:
 
 def _routes(edge: Edge) -> list[Route]:
     return [
-        Route(_starlette_path(one.path), Served(edge, one.name, _typed(one.handler, one.type)), methods=[one.method])
+        Route(_starlette_path(one.path), Served(edge, one.name, one.handler, one.type), methods=[one.method])
         for one in OPERATIONS
     ]
 
 
 def _methods(route: Route) -> list[str]:
     return sorted((route.methods or set()) - {"HEAD"})
-
-
-def _typed(handler: Any, kind: str) -> Any:
-    """A handler that serves several types is told which one by the route, not by the caller."""
-    if not kind:
-        return handler
-
-    async def typed(edge: Edge, request: Request) -> Response:
-        request.path_params["type"] = kind
-        response: Response = await handler(edge, request)
-        return response
-
-    return typed
 
 
 def _starlette_path(path: str) -> str:

@@ -1,21 +1,40 @@
-"""What commands show: tables for people as text or HTML, issues as JSON lines, progress on a terminal."""
+"""What there is to look at: maps, agreements, dry runs, and how commands show what they found.
+
+These commands need no deployment, no keys and no database.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
+from pathlib import Path
+from typing import Annotated, NoReturn
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gateway.disclosure.agreements import Agreements, Line
+from gateway.api.records import Report
+from gateway.disclosure.agreements import Agreements, Line, load_agreements
+from gateway.disclosure.purposes import load_purposes
 from gateway.fhir.outcomes import Issue
+from gateway.fhir.systems import NHS_NUMBER
+from gateway.mapping.bundle import bundle
 from gateway.mapping.explain import Line as MapLine
-from gateway.mapping.records import Mapped
+from gateway.mapping.explain import check, explain
+from gateway.mapping.load import load
+from gateway.mapping.reading import read
+from gateway.mapping.records import Mapped, Sender
+from gateway.mapping.unreadable import UnknownFormat, Unreadable
 from gateway.store import clock
 from gateway.store.sql import Row as Columns
 
 Row = Sequence[str]
+Format = Annotated[str, typer.Argument(metavar="FORMAT", help="As in mappings/records, with or without @version.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a page there instead of text here.")]
+Folder = Annotated[Path | None, typer.Option(help="A folder of agreements; else the one in force.")]
 HEAD: Row = ("from", "to", "for", "roles", "what", "basis", "with it", "valid")
 STYLE = "body{font:16px sans-serif;margin:2em}table{border-collapse:collapse}td,th{border:1px solid #999;padding:.4em;text-align:left}"
 
@@ -121,3 +140,119 @@ def html_table(title: str, rows: Iterable[Row]) -> str:
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title><style>{STYLE}</style>"
         f"<h1>{escape(title)}</h1><table><tr>{heading}</tr>{''.join(lines)}</table></html>\n"
     )
+
+
+def stop(text: str) -> NoReturn:
+    """End with one plain line on standard error and exit code 2."""
+    typer.echo(f"gateway: {text}", err=True)
+    sys.exit(2)
+
+
+def bytes_of(file: Path) -> bytes:
+    """The content of a file that somebody named."""
+    try:
+        return file.read_bytes()
+    except OSError as fault:
+        stop(f"{file} cannot be read: {fault.strerror}")
+
+
+def json_line(content: dict[str, str]) -> None:
+    """One line of a report on standard error."""
+    typer.echo(json.dumps(content, ensure_ascii=False), err=True)
+
+
+class Shown(Report):
+    """A report that shows on a terminal how far it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.progress = progress("records")
+        self._task = self.progress.add_task("records", total=None)
+
+    def note(self, mapped: Mapped) -> None:
+        super().note(mapped)
+        self.progress.advance(self._task)
+
+
+def map_command(
+    ctx: typer.Context,
+    fmt: Format,
+    file: Path,
+    agency: Annotated[str, typer.Option(help="ODS code of the sender.")] = "X99",
+    la_code: Annotated[str, typer.Option(help="Three-digit DfE code of a council.")] = "999",
+) -> None:
+    """Dry run: the FHIR Bundle of a file on standard output, its report as JSON lines on standard error."""
+    sender = Sender(agency, la_code, {"NHS": NHS_NUMBER})
+    good: list[Mapped] = []
+    try:
+        for one in read(load(ctx.obj().mappings), fmt, bytes_of(file), sender):
+            for content in mapped_lines(one):
+                json_line(content)
+            good += [] if one.faults else [one]
+    except (Unreadable, UnknownFormat) as fault:
+        for issue in fault.issues:
+            json_line(issue_line("refusal", issue))
+        sys.exit(2)
+    typer.echo(json.dumps(bundle(good), indent=2, ensure_ascii=False))
+    sys.exit(0 if good else 2)
+
+
+mappings_cli = typer.Typer(no_args_is_help=True, help="Check and explain the maps.")
+agreements_cli = typer.Typer(no_args_is_help=True, help="Check and show data sharing agreements.")
+
+
+@mappings_cli.command("check")
+def mappings_check(ctx: typer.Context) -> None:
+    """Lint every map and code table."""
+    findings = check(ctx.obj().mappings)
+    for finding in findings:
+        typer.echo(finding)
+    sys.exit(1 if findings else 0)
+
+
+@mappings_cli.command("explain")
+def mappings_explain(ctx: typer.Context, fmt: Format, html: Html = None) -> None:
+    """What each source field becomes, in plain words: for an information-governance lead."""
+    try:
+        lines = explain(load(ctx.obj().mappings), fmt)
+    except UnknownFormat as fault:
+        stop(fault.issues[0].text)
+    _show(f"What {fmt} becomes", explained_rows(lines), html)
+
+
+@mappings_cli.command("diff")
+def mappings_diff(old: Path, new: Path) -> None:
+    """What a change of the maps adds and takes away: OLD and NEW are mappings folders; new disclosures first."""
+    before, after = load(old), load(new)
+    for fmt in sorted({one.name for one in (*before.formats.values(), *after.formats.values())}):
+        lines = [explain(one, fmt) if fmt in one.formats else [] for one in (before, after)]
+        for row in changed_rows(*lines):
+            typer.echo("  ".join((row[0], fmt, *row[1:])).rstrip())
+
+
+@agreements_cli.command("check")
+def agreements_check(ctx: typer.Context, folder: Folder = None) -> None:
+    """Lint the agreements: unknown words, missing dates."""
+    agreements = _agreements(ctx, folder)
+    typer.echo(f"version {agreements.version}: {len(agreements.sources)} organisations share by these agreements")
+
+
+@agreements_cli.command("table")
+def agreements_table(ctx: typer.Context, folder: Folder = None, html: Html = None) -> None:
+    """Who may learn what, for which purpose, on what basis."""
+    _show("Who may learn what", agreement_rows(_agreements(ctx, folder)), html)
+
+
+def _agreements(ctx: typer.Context, folder: Path | None) -> Agreements:
+    settings = ctx.obj()
+    place = folder or settings.agreements
+    if not place.is_dir():
+        stop(f"{place} is not a folder of agreements (*.toml)")
+    return load_agreements(place, load_purposes(settings.mappings / "purposes.toml"))
+
+
+def _show(title: str, rows: list[Row], html: Path | None) -> None:
+    if html is None:
+        typer.echo(text_table(rows))
+    else:
+        html.write_text(html_table(title, rows))

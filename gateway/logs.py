@@ -18,13 +18,18 @@ class JsonLines(logging.Formatter):
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
             "level": record.levelname.lower(),
             "from": record.name,
-            "says": record.getMessage() if record.name.startswith("gateway") else record.msg.split("%")[0],
+            "says": record.getMessage() if record.name.startswith("gateway") else _foreign(record.msg),
         }
         line |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
         if record.exc_info and record.exc_info[0]:
             line["fault"] = record.exc_info[0].__name__
             line["place"] = _place(record)
         return json.dumps(line)
+
+
+def _foreign(message: object) -> str:
+    """What a library says, without the values that it says it of: its constant beginning, or the class of an exception."""
+    return message.partition("%")[0].partition("\n")[0] if isinstance(message, str) else type(message).__name__
 
 
 def _place(record: logging.LogRecord) -> str:
@@ -36,7 +41,8 @@ def _place(record: logging.LogRecord) -> str:
 
 
 def configure() -> None:
-    """Log to standard error."""
+    """Log to standard error, warnings of Python too."""
+    logging.captureWarnings(True)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -18,8 +18,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, extra="forbid")
 
-    kind: Literal["demo", "test", "production"] = Field(default=
-        "production", description="Written once into database and keys; demo and production never mix."
+    kind: Literal["demo", "test", "production"] = Field(
+        default="production", description="Written once into database and keys; demo and production never mix."
     )
     data: Path = Field(default=Path("data"), description="Folder of the embedded database (SQLite).")
     keys: Path | None = Field(default=None, description="Folder of the keys; beside the data folder unless set, never in it.")
@@ -31,8 +31,12 @@ class Settings(BaseSettings):
     mappings: Path = Field(default=HERE / "mappings", description="Maps, codes, topics and wording.")
     agreements: Path = Field(default=HERE / "mappings" / "agreements", description="Agreements in force (*.toml).")
     deliver: bool = Field(default=True, description="Whether this process also delivers notices.")
-    retry_seconds: str = Field(default="", description="Waits between deliveries, comma separated; empty: ten steps over 76 hours.")
-    private_receivers: str = Field(default="", description="Private networks that receivers may stand in, comma separated (CIDR).")
+    retry_seconds: str = Field(
+        default="", description="Waits between deliveries, comma separated; empty: ten steps over 76 hours."
+    )
+    private_receivers: str = Field(
+        default="", description="Private networks that receivers may stand in, comma separated (CIDR)."
+    )
     checkpoint_seconds: float = Field(default=10.0, description="How often the head of the access log is signed; at most 60.")
 
     @property

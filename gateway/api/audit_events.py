@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,13 +14,16 @@ from gateway.fhir.systems import ODS_CODE
 from gateway.store.sql import Read
 from gateway.store.standing import FEEDS
 
-PARAMETERS = frozenset({"patient:identifier", "patient.identifier", "agent", "agent:identifier", "organization", "date", "_lastUpdated", "outcome", "exchange", "_id", "_count", "_cursor", "_sort"})  # fmt: skip
+PARAMETERS = frozenset({"patient:identifier", "patient.identifier", "agent", "agent:identifier", "organization", "date", "_lastUpdated", "outcome", "exchange", "_id", "_count", "_sort"})  # fmt: skip
 
 
 async def search(edge: Edge, request: Request) -> Response:
     """``POST /fhir/AuditEvent/_search``, newest first; the search itself is on record before it is answered."""
     requester = allowed(edge, request, "AuditEvent", "s")
-    used = await searches.criteria(request, PARAMETERS)
+    asked = await searches.read_search(edge, request, requester.agency, "AuditEvent", PARAMETERS)
+    used = asked.used
+    if searches.one(used, "_sort") not in ("", "-date", "-_lastUpdated"):
+        raise BadRequest("Entries come newest first: _sort is -date.", where="_sort", code="not-supported")
     since, until = searches.window([*used.get("date", []), *used.get("_lastUpdated", [])], "date")
     query = AuditQuery(
         requester=requester,
@@ -34,12 +35,12 @@ async def search(edge: Edge, request: Request) -> Response:
         since=since,
         until=until,
         count=searches.count(used),
-        before=_before(used),
+        before=tuple(asked.place) if asked.place else None,
         id=searches.one(used, "_id"),
         request_id=request_id(request),
     )
     page = await answered(edge, query)
-    return fhir(request, searches.searchset(edge.context.url, "AuditEvent", list(page.events), used, page.cursor))
+    return fhir(request, asked.bundle(list(page.events), page.cursor))
 
 
 async def read(edge: Edge, request: Request) -> Response:
@@ -75,13 +76,3 @@ def _outcome(used: dict[str, list[str]]) -> int | None:
     if text not in ("0", "4", "8", "12"):
         raise BadRequest("outcome is 0, 4, 8 or 12.", where="outcome", code="value")
     return int(text)
-
-
-def _before(used: dict[str, list[str]]) -> tuple[int, str] | None:
-    cursor = searches.one(used, "_cursor")
-    if not cursor:
-        return None
-    value: Any = searches.read_cursor(cursor)
-    if not (isinstance(value, list) and len(value) == 2 and isinstance(value[0], int) and isinstance(value[1], str)):
-        raise BadRequest("The cursor cannot be read: follow the next link as it is.", where="_cursor")
-    return value[0], value[1]

@@ -6,11 +6,12 @@ import json
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.edge import Edge, fhir
+from gateway.api.edge import Edge, check_accept, fhir
 from gateway.fhir.outcomes import NotFound
 
 FOLDERS = (Path(__file__).parent.parent.parent / "openapi" / "fhir", Path(__file__).parent.parent.parent / "mappings" / "code_systems")
@@ -36,6 +37,7 @@ def _resources(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 async def read(edge: Edge, request: Request) -> Response:
     """One definition; nobody needs a token for it."""
+    check_accept(request)
     resource = published().get((request.path_params["type"], request.path_params["id"]))
     if resource is None:
         raise NotFound("There is no such definition.")
@@ -44,10 +46,12 @@ async def read(edge: Edge, request: Request) -> Response:
 
 async def search(edge: Edge, request: Request) -> Response:
     """All definitions of a type, or the one with a ``url``."""
+    check_accept(request)
     kind = request.path_params["type"]
     wanted = request.query_params.get("url")
     found = [one for (name, _), one in published().items() if name == kind and wanted in (None, one.get("url"))]
     base = f"{edge.context.url}/{kind}"
     entries = [{"fullUrl": f"{base}/{one['id']}", "resource": one, "search": {"mode": "match"}} for one in found]
-    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "link": [{"relation": "self", "url": base}]}
+    here = base if wanted is None else f"{base}?{urlencode({'url': wanted})}"
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "link": [{"relation": "self", "url": here}]}
     return fhir(request, {**bundle, "total": len(entries), **({"entry": entries} if entries else {})})

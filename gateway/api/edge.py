@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import re
 import time
@@ -15,6 +14,7 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.api import smart
@@ -37,6 +37,9 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 PAGE = 4096
 TICK = 0.050
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="gateway"'}
+FORMATS = READABLE | {"json"}  # of _format
+UNRECORDED = "The access log cannot be written just now, so nothing is done. Please try again."
 OUR_FAULT = "Something went wrong on our side. Nothing was disclosed; please try again, and tell us the request id."
 
 
@@ -83,12 +86,13 @@ class Served:
     An ASGI application of its own, so that the framework adds no layer of wrapping to the busiest path.
     """
 
-    __slots__ = ("_edge", "_handler", "_operation")
+    __slots__ = ("_edge", "_handler", "_kind", "_operation")
 
-    def __init__(self, edge: Edge, operation: str, handler: Handler):
-        self._edge, self._operation, self._handler = edge, operation, handler
+    def __init__(self, edge: Edge, operation: str, handler: Handler, kind: str = ""):
+        self._edge, self._operation, self._handler, self._kind = edge, operation, handler, kind
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("path_params", {})["type"] = self._kind  # from the route, never from the caller
         request = Request(scope, receive)
         try:
             response = await self._handler(self._edge, request)
@@ -131,21 +135,36 @@ def _our_fault() -> GatewayError:
 
 async def refuse(edge: Edge, request: Request, operation: str, error: GatewayError) -> Response:
     """The error as an answer, once it is on record. A failing log makes it 503: no answer without its entry."""
-    requester = request.scope.get("gateway.requester", NOBODY)
-    count = 1
-    if error.status == 401:
-        count = edge.notes.due(operation, time.time())
-    if count:
-        refusal = Refusal(requester, operation, error.status, request_id(request), count=count)
-        with contextlib.suppress(GatewayError):
-            await edge.ledger.run(record_refusal, refusal)
+    try:
+        await put_on_record(edge, request, operation, error.status)
+    except Exception:
+        log.exception("a refusal could not be put on record", extra={"operation": operation, "request_id": request_id(request)})
+        return outcome_response(outcomes.Unavailable(UNRECORDED), request)
     return outcome_response(error, request)
 
 
+async def put_on_record(edge: Edge, request: Request, operation: str, status: int) -> None:
+    """An entry for a refused request. Those of nobody we know come once a minute and operation, with their number."""
+    requester = request.scope.get("gateway.requester", NOBODY)
+    count = edge.notes.due(operation, time.time()) if status == 401 or requester is NOBODY else 1
+    if count:
+        await edge.ledger.run(record_refusal, Refusal(requester, operation, status, request_id(request), count=count))
+
+
 def outcome_response(error: GatewayError, request: Request) -> Response:
-    """An OperationOutcome with the status of the error."""
-    body = orjson.dumps(outcomes.outcome(error.issues))
-    return Response(body, error.status, {**base_headers(request), **error.headers}, FHIR_JSON)
+    """An OperationOutcome with the status of the error, and the headers that HTTP asks of that status."""
+    headers = {**base_headers(request), **error.headers}
+    if error.status == 401:
+        headers |= CHALLENGE
+    if error.status == 405:
+        headers["Allow"] = ", ".join(sorted(_methods_here(request)))
+    return Response(orjson.dumps(outcomes.outcome(error.issues)), error.status, headers, FHIR_JSON)
+
+
+def _methods_here(request: Request) -> set[str]:
+    """Every method that some operation offers at the path of the request."""
+    routes = [route for route in request.app.router.routes if isinstance(route, Route)]
+    return {method for route in routes if route.matches(request.scope)[0] is not Match.NONE for method in route.methods or ()}
 
 
 def from_http_exception(error: HTTPException) -> GatewayError:
@@ -204,23 +223,25 @@ class Tick:
     The timer is armed before the body is read: what the work then takes cannot be told from when the answer leaves.
     """
 
-    __slots__ = ("_beat", "_loop", "_next", "_timer")
+    __slots__ = ("_loop", "_next", "_timer", "_waiter")
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._beat = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
         self._next = self._loop.time() + TICK
         self._timer = self._loop.call_at(self._next, self._strike)
 
     def _strike(self) -> None:
-        beat, self._beat = self._beat, asyncio.Event()
-        beat.set()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+            return
         self._next += TICK
         self._timer = self._loop.call_at(self._next, self._strike)
 
     async def wait(self) -> None:
         """Until the next beat."""
-        await self._beat.wait()
+        self._waiter = self._loop.create_future()
+        await self._waiter
 
     def stop(self) -> None:
         self._timer.cancel()
@@ -240,7 +261,7 @@ def caller(edge: Edge, request: Request) -> Requester:
 
 
 def _unauthenticated(text: str) -> GatewayError:
-    return outcomes.NotAuthenticated(text, headers={"WWW-Authenticate": 'Bearer realm="gateway"'})
+    return outcomes.NotAuthenticated(text)
 
 
 def allowed(edge: Edge, request: Request, surface: str, interaction: str = "") -> Requester:
@@ -248,21 +269,34 @@ def allowed(edge: Edge, request: Request, surface: str, interaction: str = "") -
     requester = caller(edge, request)
     if not smart.allows(requester.scopes, surface, interaction):
         raise outcomes.Forbidden("The token's scopes do not allow this operation.")
-    _check_accept(request)
+    check_accept(request)
     return requester
 
 
-def _check_accept(request: Request) -> None:
+def check_accept(request: Request) -> None:
+    """Whether the caller takes what we answer with; ``_format`` counts before Accept. Raises NotAcceptable."""
     wanted = header(request, b"accept")
-    if wanted in ("", "*/*") or FHIR_JSON in wanted:
+    if b"_format" not in request.scope["query_string"] and wanted in ("", "*/*", FHIR_JSON):
         return
-    kinds = {part.split(";")[0].strip().lower() for part in wanted.split(",")}
-    if not kinds & {"*/*", "application/*", "application/json", "text/json", ""}:
+    stated = request.query_params.get("_format")
+    if stated is None:
+        acceptable = any(_takes_json(part) for part in wanted.lower().split(","))
+    else:  # the plus of a media type arrives as a blank where it was not escaped
+        acceptable = stated.split(";")[0].strip().replace(" ", "+").lower() in FORMATS
+    if not acceptable:
         raise outcomes.NotAcceptable(f"Answers are {FHIR_JSON}; accept that or */*.")
 
 
+def _takes_json(part: str) -> bool:
+    kind, *parameters = (one.strip() for one in part.split(";"))
+    refused = any(re.fullmatch(r"q=0(\.0{0,3})?", one) for one in parameters)
+    return not refused and (kind in READABLE or kind in ("*/*", "application/*", ""))
+
+
 async def body_of(request: Request, limit: int) -> bytes:
-    """The body, read up to a limit. Raises TooLarge before more is read."""
+    """The body, read up to a limit. Raises TooLarge before more is read, UnsupportedMedia where it is packed."""
+    if header(request, b"content-encoding").strip().lower() not in ("", "identity"):
+        raise outcomes.UnsupportedMedia("Send the body as it is, without a content encoding.")
     stated = header(request, b"content-length")
     if stated.isdigit() and int(stated) > limit:
         raise outcomes.TooLarge(f"The body is larger than {limit} bytes.")
@@ -283,9 +317,10 @@ async def body_of(request: Request, limit: int) -> bytes:
 
 async def json_body(request: Request, limit: int = MAX_BODY, *, kinds: frozenset[str] = READABLE) -> Any:
     """The body as JSON. Raises UnsupportedMedia, TooLarge, BadRequest."""
-    kind = header(request, b"content-type").split(";")[0].strip().lower()
-    if kind not in kinds:
-        raise outcomes.UnsupportedMedia(f"Send {FHIR_JSON}.")
+    kind, *parameters = (part.strip().lower() for part in header(request, b"content-type").split(";"))
+    charsets = [part.removeprefix("charset=").strip('"') for part in parameters if part.startswith("charset=")]
+    if kind not in kinds or set(charsets) - {"utf-8", "utf8"}:
+        raise outcomes.UnsupportedMedia(f"Send {FHIR_JSON} in UTF-8.")
     return strict_json.loads(await body_of(request, limit), max_bytes=limit)
 
 

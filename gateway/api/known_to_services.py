@@ -203,7 +203,7 @@ def _override(part: Any) -> tuple[str, str, str] | None:
         return None
     where = "Parameters.parameter(override)"
     parts = part.get("part")
-    named = {one.get("name"): one for one in parts if isinstance(one, dict)} if isinstance(parts, list) else {}
+    named = {str(one.get("name")): one for one in parts if isinstance(one, dict)} if isinstance(parts, list) else {}
     kind, reason = (_code(named.get(name)) for name in ("type", "reason"))
     justification = _text(named.get("justification"), "override.justification", 1000)
     if kind not in ALERT_TYPES or reason not in ALERT_REASONS or (kind, reason) in FORBIDDEN_PAIRS:

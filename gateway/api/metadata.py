@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import __version__
-from gateway.api.edge import Edge, fhir
+from gateway.api.edge import Edge, check_accept, fhir
 from gateway.fhir import systems
 
 PUBLISHED = "2026-11-21"
@@ -27,6 +27,8 @@ RELIABLE_CACHE = 60 * 24 * 365  # minutes: what was received is never received t
 
 
 async def read(edge: Edge, request: Request) -> Response:
+    """``GET /fhir/metadata``; nobody needs a token for it."""
+    check_accept(request)
     return fhir(request, statement(edge))
 
 

@@ -11,10 +11,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.api import smart
-from gateway.api.edge import NO_STORE, Edge, allowed, base_headers, body_of, request_id
+from gateway.api.edge import Edge, base_headers, body_of, caller, put_on_record, request_id
 from gateway.api.tokens import ClientKeys, TokenRefused, peek_client_id, verify_assertion
 from gateway.exchanges.issue_token import Claimed, TokenRequest, issue_token
-from gateway.fhir.outcomes import TooLarge
+from gateway.exchanges.lines import SUPERSEDED
+from gateway.fhir.outcomes import NotAuthenticated, TooLarge
+from gateway.store.sql import Read
+from gateway.store.standing import STANDING
 
 MAX_FORM = 16 << 10
 REFUSED = smart.OAuthError(400, "invalid_client", "The client could not be authenticated.")
@@ -51,9 +54,9 @@ async def token(edge: Edge, request: Request) -> Response:
         form = smart.parse_token_form(body, request.headers.get("content-type", ""))
         grant = await edge.ledger.run_alone(issue_token, _request(edge, form, request_id(request)))
     except TooLarge:
-        return _oauth_error(smart.OAuthError(400, "invalid_request", "The form is too large."), request)
+        return await _refused(edge, request, "token", smart.OAuthError(400, "invalid_request", "The form is too large."))
     except smart.OAuthError as error:
-        return _oauth_error(error, request)
+        return await _refused(edge, request, "token", error)
     if grant.requester is None:
         return _oauth_error(REFUSED, request)
     made, seconds = edge.tokens.issue(grant.requester, time.time())
@@ -101,18 +104,35 @@ def _granter(form: smart.TokenForm) -> Callable[[str], frozenset[str]]:
 
 
 async def introspect(edge: Edge, request: Request) -> Response:
-    """RFC 7662, for a client's own tokens only."""
-    requester = allowed(edge, request, "introspect")
-    form = smart.form_fields(await body_of(request, MAX_FORM), request.headers.get("content-type", ""))
+    """RFC 7662, for the tokens of the caller's own organisation; all others are not active, whatever they are."""
+    requester = caller(edge, request)
+    stamp = (await edge.ledger.read([Read(STANDING)]))[0][0][1]
+    if requester.stamp != stamp:
+        raise NotAuthenticated(SUPERSEDED)
     try:
-        expires, found = edge.tokens.lookup(form.get("token", ""), time.time())
+        form = smart.form_fields(await body_of(request, MAX_FORM), request.headers.get("content-type", ""))
+    except smart.OAuthError as error:
+        return await _refused(edge, request, "introspect", error)
+    if "token" not in form:
+        return await _refused(edge, request, "introspect", smart.OAuthError(400, "invalid_request", "The field token is missing."))
+    return JSONResponse(_described(edge, form["token"], requester.agency, stamp), headers=base_headers(request))
+
+
+def _described(edge: Edge, text: str, agency: str, stamp: str) -> dict[str, object]:
+    try:
+        expires, found = edge.tokens.lookup(text, time.time())
     except TokenRefused:
-        return JSONResponse({"active": False}, headers=base_headers(request))
-    if found.agency != requester.agency:
-        return JSONResponse({"active": False}, headers=base_headers(request))
-    document = {"active": True, "client_id": found.client_id, "scope": smart.scope_text(found.scopes), "exp": expires}
-    return JSONResponse(document, headers=base_headers(request))
+        return {"active": False}
+    if found.agency != agency or found.stamp != stamp:
+        return {"active": False}
+    return {"active": True, "client_id": found.client_id, "scope": smart.scope_text(found.scopes), "exp": expires}
+
+
+async def _refused(edge: Edge, request: Request, operation: str, error: smart.OAuthError) -> Response:
+    """A refusal in the words of OAuth, once it is on record."""
+    await put_on_record(edge, request, operation, error.status)
+    return _oauth_error(error, request)
 
 
 def _oauth_error(error: smart.OAuthError, request: Request) -> Response:
-    return JSONResponse(error.as_json(), error.status, {**NO_STORE, **base_headers(request)})
+    return JSONResponse(error.as_json(), error.status, base_headers(request))

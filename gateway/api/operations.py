@@ -43,7 +43,8 @@ def _resource_operations(kind: str) -> Iterator[Operation]:
     yield Operation(f"search{kind}", "GET", base, resources.search, f"Search {kind} of {OWN}", "search", "bundle", type=kind, interaction="search-type")
     yield Operation(f"search{kind}ByPost", "POST", f"{base}/_search", resources.search, f"Search {kind}; what names a person goes here", "form", "bundle", type=kind)
     yield Operation(f"read{kind}", "GET", f"{base}/{{id}}", resources.read, f"Read a {kind} of {OWN}", type=kind, interaction="read")
-    yield Operation(f"vread{kind}", "GET", f"{base}/{{id}}/_history/{{version}}", resources.read, f"Read a version of a {kind}", type=kind, interaction="vread")
+    if kind in resources.WRITABLE:
+        yield Operation(f"vread{kind}", "GET", f"{base}/{{id}}/_history/{{version}}", resources.read, f"Read a version of a {kind}", type=kind, interaction="vread")
     if kind in resources.WRITABLE:
         yield Operation(f"create{kind}", "POST", base, resources.create, f"Create a {kind}", kind, type=kind, interaction="create")
         yield Operation(f"update{kind}", "PUT", f"{base}/{{id}}", resources.update, f"Update a {kind}; needs If-Match", kind, type=kind, interaction="update")

@@ -9,14 +9,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.api.edge import MAX_RECORDS, Edge, allowed, base_headers, body_of, caller, fhir, request_id
-from gateway.api.smart import allows
+from gateway.api.edge import MAX_RECORDS, Edge, allowed, base_headers, body_of, fhir, request_id
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.agencies import parse_profile
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.receive_record import Record, receive_record, refuse_record
 from gateway.fhir import systems
-from gateway.fhir.outcomes import BadRequest, Forbidden, GatewayError, Issue, NotFound, TooLarge, Unprocessable, outcome
+from gateway.fhir.outcomes import BadRequest, Forbidden, Issue, NotFound, TooLarge, Unprocessable, outcome
 from gateway.mapping.reading import read
 from gateway.mapping.records import Mapped, Sender
 from gateway.mapping.unreadable import UnknownFormat, Unreadable
@@ -25,8 +24,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.sql import Read
 from gateway.store.standing import FEEDS
 
-LA_CODE = re.compile(r"\d{3}")
-MAX_CHILDREN = 100
+LA_CODE = re.compile(r"[0-9]{3}")
 MOST_ISSUES = 200
 
 
@@ -46,7 +44,7 @@ class Report:
         self.received += 1
         self.issues += [Issue(one.text, one.code, _at(mapped, one), "warning") for one in mapped.warnings]
         for one in mapped.unmatched:
-            key = (one.table, one.code)
+            key = (f"{mapped.version}/{one.table}", one.code)
             self.unmatched[key] = self.unmatched.get(key, 0) + 1
 
     def as_fhir(self) -> dict[str, Any]:
@@ -62,8 +60,16 @@ class Report:
             for (table, code), count in sorted(self.unmatched.items())
         ]  # fmt: skip
         if self.issues:
-            parameters.append({"name": "outcome", "resource": outcome(self.issues[:MOST_ISSUES])})
+            parameters.append({"name": "outcome", "resource": outcome(self.findings())})
         return {"resourceType": "Parameters", "parameter": parameters}
+
+
+    def findings(self) -> list[Issue]:
+        """What was found, errors before warnings; a last line says how many more there are than are shown."""
+        ordered = sorted(self.issues, key=lambda one: one.severity != "error")
+        more = len(ordered) - MOST_ISSUES
+        rest = [Issue(f"{more} more findings are not listed.", "informational", severity="information")] if more > 0 else []
+        return ordered[:MOST_ISSUES] + rest
 
 
 def _at(mapped: Mapped, issue: Issue) -> str:
@@ -92,14 +98,15 @@ async def sender_of(ledger: Ledger, context: Context, agency: str, la_code: str 
 
 
 async def load(ledger: Ledger, context: Context, requester: Requester, fmt: str, data: bytes, sender: Sender, report: Report, *, request_id: str = "") -> None:
-    """Read a file and apply its records, one exchange each, in file order. Raises BadRequest, NotFound."""
+    """Read a file and apply its records, one exchange each, in file order. Raises BadRequest, TooLarge, NotFound."""
     try:
         for mapped in read(context.mappings, fmt, data, sender):
             await _one(ledger, Record(requester, mapped, request_id), report)
     except UnknownFormat as fault:
         raise NotFound.of(fault.issues) from None
     except Unreadable as fault:
-        raise BadRequest.of(fault.issues) from None
+        kind = TooLarge if any(issue.code == "too-long" for issue in fault.issues) else BadRequest
+        raise kind.of(fault.issues) from None
 
 
 async def _one(ledger: Ledger, record: Record, report: Report) -> None:
@@ -130,30 +137,23 @@ async def receive_file(edge: Edge, request: Request) -> Response:
     await load(edge.ledger, edge.context, requester, request.path_params["format"], data, sender, report, request_id=request_id(request))
     edge.wake()
     if report.received and not report.accepted:
-        raise Unprocessable.of(report.issues[:MOST_ISSUES])
+        raise Unprocessable.of(report.findings())
     return fhir(request, report.as_fhir())
 
 
 async def receive_children(edge: Edge, request: Request) -> Response:
     """The DfE daily children's social care API 1.0.1: at most 100 children, a receipt for them."""
-    requester = caller(edge, request)
-    if not allows(requester.scopes, "records", "c"):
-        raise Forbidden("The token's scopes do not allow this operation.")
+    requester = allowed(edge, request, "records", "c")
     la_code = request.path_params["la_code"]
     if not LA_CODE.fullmatch(la_code):
         raise BadRequest("The local authority code has three digits.", where="la_code")
     data = await body_of(request, MAX_RECORDS)
     sender = await sender_of(edge.ledger, edge.context, requester.agency, la_code)
     report = Report()
-    try:
-        await load(edge.ledger, edge.context, requester, "dfe-csc-api", data, sender, report, request_id=request_id(request))
-    except GatewayError as error:
-        if any(issue.code == "too-long" for issue in error.issues):
-            raise TooLarge.of(error.issues) from None
-        raise
+    await load(edge.ledger, edge.context, requester, "dfe-csc-api", data, sender, report, request_id=request_id(request))
     edge.wake()
     if report.received and not report.accepted:
-        raise BadRequest.of(report.issues[:MOST_ISSUES])
+        raise BadRequest.of(report.findings())
     if not report.received:
         return Response(status_code=204, headers=base_headers(request))
     receipt = new_id()

@@ -6,6 +6,7 @@ import re
 from email.utils import formatdate
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,17 +22,22 @@ from gateway.exchanges.resources import (
     search_resources,
     write_resource,
 )
-from gateway.fhir import resources, systems
+from gateway.fhir import resources
 from gateway.fhir.elements import identity
 from gateway.fhir.outcomes import BadRequest, NotFound, Unprocessable
+from gateway.fhir.systems import NHS_NUMBER
+from gateway.identity import nhs_number
+from gateway.mapping.reading import read as read_format
+from gateway.mapping.records import Sender
 from gateway.store import clock
 from gateway.store.people import Held
 
 TYPES = ("Patient", "RelatedPerson", "Flag", "Consent")
 WRITABLE = ("RelatedPerson", "Flag", "Consent")
 SUBJECT = {"RelatedPerson": "patient", "Flag": "subject", "Consent": "patient"}
+OTHER_ID = "The id in the resource is not the id in the address."
 ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
-PARAMETERS = frozenset({"_id", "patient:identifier", "patient.identifier", "subject:identifier", "identifier", "status", "code", "_lastUpdated", "_count", "_cursor"})  # fmt: skip
+PARAMETERS = frozenset({"_id", "patient:identifier", "patient.identifier", "subject:identifier", "identifier", "status", "code", "_lastUpdated", "_count"})  # fmt: skip
 
 
 def kind_of(request: Request) -> str:
@@ -51,9 +57,15 @@ async def read(edge: Edge, request: Request) -> Response:
     held = await edge.ledger.run(read_resource, ask)
     if held is None:
         raise NotFound(NOT_HERE)
-    if request.headers.get("if-none-match") == _etag(held):
+    if _already_has(request, held):
         return Response(status_code=304, headers={**base_headers(request), **_headers(held)})
     return fhir(request, shown(held), headers=_headers(held))
+
+
+def _already_has(request: Request, held: Held) -> bool:
+    """Whether If-None-Match names this version, among others or in its strong form, or any version."""
+    stated = [one.strip() for one in request.headers.get("if-none-match", "").split(",")]
+    return "*" in stated or any(one.removeprefix("W/") == f'"{held.version}"' for one in stated)
 
 
 def shown(held: Held) -> dict[str, Any]:
@@ -79,28 +91,18 @@ async def search(edge: Edge, request: Request) -> Response:
     """``GET /fhir/{type}`` and ``POST /fhir/{type}/_search``."""
     kind = kind_of(request)
     requester = allowed(edge, request, kind, "s")
-    used = await searches.criteria(request, PARAMETERS)
+    asked = await searches.read_search(edge, request, requester.agency, kind, PARAMETERS)
+    used = asked.used
     person = _person(used, kind)
     if kind == "Patient" and not person and not searches.one(used, "_id"):
         raise BadRequest("A Patient is searched by identifier (POST _search) or _id.", code="required")
-    since, _ = searches.window(used.get("_lastUpdated", []), "_lastUpdated")
-    cursor = searches.one(used, "_cursor")
+    since, until = searches.window(used.get("_lastUpdated", []), "_lastUpdated")
     ask = SearchRequest(
-        requester, kind, person, searches.one(used, "_id"), searches.one(used, "status"), searches.one(used, "code"), since,
-        searches.count(used), _after(cursor), request_id(request),
+        requester, kind, person, searches.one(used, "_id"), searches.code(used, "status"), searches.code(used, "code"), since, until,
+        searches.count(used), asked.place or "", request_id(request),
     )  # fmt: skip
     page: Page = await edge.ledger.run(search_resources, ask)
-    found = [shown(held) for held in page.found]
-    return fhir(request, searches.searchset(edge.context.url, kind, found, used, page.after or None))
-
-
-def _after(cursor: str) -> str:
-    if not cursor:
-        return ""
-    value = searches.read_cursor(cursor)
-    if not isinstance(value, str):
-        raise BadRequest("The cursor cannot be read: follow the next link as it is.", where="_cursor")
-    return value
+    return fhir(request, asked.bundle([shown(held) for held in page.found], page.after or None))
 
 
 def _person(used: dict[str, list[str]], kind: str) -> str:
@@ -128,10 +130,11 @@ async def update(edge: Edge, request: Request) -> Response:
     """``PUT /fhir/{type}/{id}`` with If-Match."""
     kind = kind_of(request)
     requester = allowed(edge, request, kind, "u")
-    resource = _checked(await json_body(request), kind, edge, requester.agency)
+    sent = await json_body(request)
+    resource = _checked(sent, kind, edge, requester.agency)
     identifier = request.path_params["id"]
-    if resource.get("id", identifier) != identifier:
-        raise Unprocessable("The id in the resource is not the id in the address.", where=f"{kind}.id", code="invalid")
+    if sent.get("id", identifier) != identifier:
+        raise Unprocessable(OTHER_ID, where=f"{kind}.id", code="invalid")
     ask = WriteRequest(requester, kind, resource, identifier, if_match(request), request_id(request))
     written = await edge.ledger.run_alone(write_resource, ask)
     edge.wake()
@@ -152,16 +155,21 @@ def if_match(request: Request) -> int | None:
 def _checked(resource: Any, kind: str, edge: Edge, agency: str) -> dict[str, Any]:
     """A valid resource of this type, about a person named by an identifier. Raises Unprocessable."""
     raise_errors(resources.validate(resource, expected=kind))
-    checked: dict[str, Any] = {key: value for key, value in resource.items() if key not in ("text",)}
-    if not identity(checked.get(SUBJECT[kind])):
-        where = f"{kind}.{SUBJECT[kind]}.identifier"
+    named = identity(resource.get(SUBJECT[kind]))
+    where = f"{kind}.{SUBJECT[kind]}.identifier"
+    if not named:
         raise Unprocessable("Name the person by an identifier with system and value.", where=where, code="required")
-    _check_owner(checked, kind, agency)
-    return checked
+    system, value = named.split("|", 1)
+    if system == NHS_NUMBER and nhs_number.parse(value) is None:
+        raise Unprocessable("This is not an NHS number: ten digits with a valid check digit are due.", where=where, code="value")
+    return _kept(resource, edge, agency)
 
 
-def _check_owner(resource: dict[str, Any], kind: str, agency: str) -> None:
-    """A Flag that names an author names the caller's organisation: nobody writes for another."""
-    author = identity(resource.get("author")) if kind == "Flag" else ""
-    if author.startswith(f"{systems.ODS_CODE}|") and author != f"{systems.ODS_CODE}|{agency}":
-        raise Unprocessable("author is another organisation: each writes its own records.", where="Flag.author", code="business-rule")
+def _kept(resource: dict[str, Any], edge: Edge, agency: str) -> dict[str, Any]:
+    """What the map of the format ``fhir`` keeps of a resource; what is not mapped is not kept. Raises Unprocessable."""
+    data = orjson.dumps({**resource, "id": "sent"})
+    (mapped,) = read_format(edge.context.mappings, "fhir", data, Sender(agency, base=edge.context.base))
+    if mapped.faults:
+        raise Unprocessable.of(mapped.faults)
+    kept: dict[str, Any] = mapped.resources[0].resource
+    return kept

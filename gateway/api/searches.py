@@ -3,36 +3,88 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from starlette.requests import Request
 
-from gateway.api.edge import MAX_BODY, body_of
+from gateway.api.edge import MAX_BODY, Edge, body_of
 from gateway.fhir.dates import bounds
 from gateway.fhir.outcomes import BadRequest, UnsupportedMedia
 from gateway.store import clock
+from gateway.store.vault import Broken, open_sealed, seal
 
-NAMING = frozenset({"patient:identifier", "patient.identifier", "identifier", "agent", "subject:identifier"})
+# What names a person, or might: whatever follows a colon or a dot.
+NAMING = frozenset(
+    {"patient", "subject", "identifier", "agent", "name", "family", "given", "phonetic", "birthdate", "telecom", "phone", "email",
+     "address", "address-postalcode", "address-city", "entity", "altid"}
+)  # fmt: skip
+UNREADABLE_CURSOR = "The cursor cannot be read: follow the next link as it is."
 IN_URL = "What names a person is searched by POST to _search, never in an address: addresses end up in logs."
 MAX_COUNT = 200
 FAR = 2**62
 
 
-async def criteria(request: Request, known: frozenset[str]) -> dict[str, list[str]]:
+Used = dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search as it was asked: its parameters, and after which result the page begins (None on the first).
+
+    The cursor of the next page holds both, sealed for one agency and type, so that a next link can be followed by GET
+    though the first page was asked for by POST, and names nobody.
+    """
+
+    edge: Edge
+    kind: str
+    agency: str
+    used: Used
+    place: Any = None
+
+    def bundle(self, found: list[dict[str, Any]], place: Any = None) -> dict[str, Any]:
+        """The results as a searchset; ``place`` is where the next page begins, None on the last."""
+        cursor = None if place is None else self._cursor(place)
+        return searchset(self.edge.context.url, self.kind, found, self.used, cursor)
+
+    def _cursor(self, place: Any) -> str:
+        sealed = seal(self.edge.context.vault.shelf("cursor"), orjson.dumps([self.used, place]), f"{self.agency}/{self.kind}")
+        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+async def read_search(edge: Edge, request: Request, agency: str, kind: str, known: frozenset[str]) -> Search:
+    """The search that a request asks for, or goes on with. Raises BadRequest."""
+    used = await criteria(request, known | {"_cursor"})
+    cursor = one(used, "_cursor", 8192)
+    if not cursor:
+        return Search(edge, kind, agency, used)
+    try:
+        sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        began, place = orjson.loads(open_sealed(edge.context.vault.shelf("cursor"), sealed, f"{agency}/{kind}"))
+    except (ValueError, Broken):
+        raise BadRequest(UNREADABLE_CURSOR, where="_cursor") from None
+    return Search(edge, kind, agency, began, place)
+
+
+async def criteria(request: Request, known: frozenset[str]) -> Used:
     """The search parameters of a request. Raises BadRequest for a person in the address or a parameter not known here."""
     found = _grouped(parse_qsl(request.url.query, keep_blank_values=True))
-    if request.method == "GET" and any(name.split(":")[0] in ("patient", "identifier", "agent", "subject") for name in found):
+    if any(_names_a_person(name) for name in found):
         raise BadRequest(IN_URL, code="not-supported")
     if request.method == "POST":
         found |= await _form(request)
-    strict = "handling=strict" in request.headers.get("prefer", "")
-    unknown = sorted(name for name in found if name not in known and name != "_format")
-    if strict and unknown:
-        raise BadRequest(f"Unknown search parameters: {', '.join(name[:40] for name in unknown)}.", code="not-supported")
+    found.pop("_format", None)
+    if "handling=strict" in request.headers.get("prefer", "") and found.keys() - known:
+        raise BadRequest(f"Strict handling: known search parameters are {', '.join(sorted(known))}.", code="not-supported")
     return {name: values for name, values in found.items() if name in known}
+
+
+def _names_a_person(name: str) -> bool:
+    return re.split(r"[:.]", name)[0] in NAMING
 
 
 async def _form(request: Request) -> dict[str, list[str]]:
@@ -55,12 +107,12 @@ def _grouped(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
     return found
 
 
-def one(found: Mapping[str, list[str]], name: str) -> str:
+def one(found: Mapping[str, list[str]], name: str, most: int = 512) -> str:
     """The one value of a parameter, empty where it is absent. Raises BadRequest where it is repeated."""
     values = found.get(name, [""])
     if len(values) > 1:
         raise BadRequest(f"{name} may be given once.", where=name, code="invalid")
-    if "\0" in values[0] or len(values[0]) > 512:
+    if "\0" in values[0] or len(values[0]) > most:
         raise BadRequest(f"{name} cannot be read.", where=name, code="invalid")
     return values[0]
 
@@ -73,14 +125,22 @@ def token_text(value: str, name: str) -> str:
     return f"{system}|{code}"
 
 
+def code(found: Mapping[str, list[str]], name: str) -> str:
+    """A code, or ``system|code``; empty where the parameter is absent. Raises BadRequest where it is there without a value."""
+    value = one(found, name)
+    if name in found and not value.strip():
+        raise BadRequest(f"{name} has no value.", where=name, code="value")
+    return value
+
+
 def count(found: Mapping[str, list[str]], default: int = 50) -> int:
-    """``_count``, at most 200. Raises BadRequest."""
+    """``_count``, from 1; more than 200 gives 200. Raises BadRequest."""
     text = one(found, "_count")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 7):
-        raise BadRequest("_count is a whole number.", where="_count", code="value")
-    return max(1, min(int(text), MAX_COUNT))
+    if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text)):
+        raise BadRequest("_count is a whole number from 1.", where="_count", code="value")
+    return min(int(text), MAX_COUNT)
 
 
 def window(values: list[str], name: str) -> tuple[int, int]:
@@ -106,24 +166,14 @@ def _bounds(text: str, name: str) -> tuple[int, int]:
     return max(0, clock.micros(start)), clock.micros(end)
 
 
-def write_cursor(value: Any) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(value)).decode().rstrip("=")
-
-
-def read_cursor(text: str) -> Any:
-    """A cursor of ours. Raises BadRequest."""
-    try:
-        return orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except ValueError:
-        raise BadRequest("The cursor cannot be read: follow the next link as it is.", where="_cursor") from None
-
-
-def searchset(base: str, kind: str, found: list[dict[str, Any]], used: Mapping[str, list[str]], cursor: Any = None) -> dict[str, Any]:
+def searchset(
+    base: str, kind: str, found: list[dict[str, Any]], used: Mapping[str, list[str]], cursor: str | None = None
+) -> dict[str, Any]:
     """A searchset Bundle; links repeat no parameter that names a person."""
-    shown = {name: values for name, values in used.items() if name not in NAMING}
+    shown = {name: values for name, values in used.items() if not _names_a_person(name)}
     links = [{"relation": "self", "url": _url(base, kind, shown)}]
     if cursor is not None:
-        links.append({"relation": "next", "url": _url(base, kind, {**shown, "_cursor": [write_cursor(cursor)]})})
+        links.append({"relation": "next", "url": _url(base, kind, {"_cursor": [cursor]})})
     entries = [
         {"fullUrl": f"{base}/{kind}/{one['id']}", "resource": one, "search": {"mode": "match"}} for one in found
     ]
@@ -133,4 +183,4 @@ def searchset(base: str, kind: str, found: list[dict[str, Any]], used: Mapping[s
 
 def _url(base: str, kind: str, shown: Mapping[str, list[str]]) -> str:
     query = urlencode([(name, value) for name, values in shown.items() for value in values])
-    return f"{base}/{kind}/_search{'?' + query if query else ''}"
+    return f"{base}/{kind}{'?' + query if query else ''}"

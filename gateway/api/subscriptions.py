@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from gateway.api import searches
 from gateway.api.edge import Edge, allowed, base_headers, fhir, json_body, raise_errors, request_id
-from gateway.api.resources import if_match
+from gateway.api.resources import OTHER_ID, if_match
 from gateway.exchanges.manage_subscription import (
+    ENDED,
     NOT_HERE,
     EventsRequest,
     ListSubscriptions,
@@ -28,7 +29,7 @@ from gateway.exchanges.manage_subscription import (
 from gateway.exchanges.subscriptions import Subscribed
 from gateway.fhir import resources, systems
 from gateway.fhir.dates import bounds
-from gateway.fhir.outcomes import BadRequest, NotFound, Unprocessable
+from gateway.fhir.outcomes import BadRequest, Gone, NotFound, Unprocessable
 from gateway.identity import nhs_number
 from gateway.partners.guard import Refused, check_url
 from gateway.store import clock
@@ -55,6 +56,8 @@ async def update(edge: Edge, request: Request) -> Response:
     requester = allowed(edge, request, "Subscription", "u")
     identifier = request.path_params["id"]
     body = await json_body(request)
+    if isinstance(body, dict) and body.get("id", identifier) != identifier:
+        raise Unprocessable(OTHER_ID, where="Subscription.id", code="invalid")
     ask = read_subscribe(body, edge, requester, request_id(request), identifier, if_match(request))
     made = await edge.ledger.run_alone(subscribe, ask)
     edge.wake()
@@ -166,26 +169,23 @@ async def _own(edge: Edge, request: Request, interaction: str) -> Subscribed:
     made = await edge.ledger.run(read_subscription, ask)
     if made is None:
         raise NotFound(NOT_HERE)
+    if made.deleted:
+        raise Gone(ENDED)
     return made
 
 
 async def search(edge: Edge, request: Request) -> Response:
     """The caller's own subscriptions."""
     requester = allowed(edge, request, "Subscription", "s")
-    used = await searches.criteria(request, frozenset({"_count", "_cursor", "status"}))
-    cursor = searches.one(used, "_cursor")
-    after = searches.read_cursor(cursor) if cursor else ""
-    if not isinstance(after, str):
-        raise BadRequest("The cursor cannot be read: follow the next link as it is.", where="_cursor")
-    ask = ListSubscriptions(requester, after, searches.count(used), request_id(request))
+    asked = await searches.read_search(edge, request, requester.agency, "Subscription", frozenset({"_count", "status"}))
+    wanted = searches.code(asked.used, "status")
+    ask = ListSubscriptions(requester, asked.place or "", searches.count(asked.used), wanted, request_id(request))
     found, following = await edge.ledger.run(list_subscriptions, ask)
-    wanted = searches.one(used, "status")
-    listed = [shown(one) for one in found if wanted in ("", one.status)]
-    return fhir(request, searches.searchset(edge.context.url, "Subscription", listed, used, following or None))
+    return fhir(request, asked.bundle([shown(one) for one in found], following or None))
 
 
 async def delete(edge: Edge, request: Request) -> Response:
-    """Switch it off."""
+    """Delete it: reads of it are 410 from then on."""
     requester = allowed(edge, request, "Subscription", "d")
     ask = OwnSubscription(requester, request.path_params["id"], request_id(request))
     if not await edge.ledger.run_alone(end_subscription, ask):

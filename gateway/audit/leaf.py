@@ -9,11 +9,10 @@ Leaf *hashes* may be handed to anyone. The bytes of a leaf show the outcome and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 from struct import Struct
 from struct import error as StructError
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -26,8 +25,7 @@ _OUTER: Final = bytes(octet ^ 0x5C for octet in range(256))
 _HEADER: Final = Struct(">qqq9I")  # recorded, outcome, asked, then the length of each of the nine fields
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of the access log exactly as the database holds it. Tokens are keyed; b"" where there is nobody."""
 
     id: str

@@ -124,7 +124,9 @@ def children(*, plan: bool = False, enquiry: bool = False, placed: bool = False)
     if plan:
         episode["child_protection_plans"] = [{"child_protection_plan_id": "LEO1CPP", "start_date": day(0)}]
     if placed:
-        episode["child_looked_after_placements"] = [{"child_looked_after_placement_id": "LEO1CLA", "start_date": day(0), "placement_type": "U1"}]
+        episode["child_looked_after_placements"] = [
+            {"child_looked_after_placement_id": "LEO1CLA", "start_date": day(0), "placement_type": "U1"}
+        ]
     leo = {"la_child_id": "LEO1", "child_details": _details(LEO), "social_care_episodes": [episode]}
     ruby = {
         "la_child_id": "RUBY1",
@@ -161,7 +163,9 @@ def adt(event: str, person: Person, local: str, *, kin: Person | None = None) ->
     return "\r".join([*segments, visit]) + "\r"
 
 
-def consent(whose: Person, who: Person, rules: list[dict[str, Any]], *, agency: str, when: str, only_inpatient: bool = False) -> dict[str, Any]:
+def consent(
+    whose: Person, who: Person, rules: list[dict[str, Any]], *, agency: str, when: str, only_inpatient: bool = False
+) -> dict[str, Any]:
     """What ``who`` wants of the record of ``whose``, as a FHIR Consent: nothing but what ``rules`` permit."""
     made: dict[str, Any] = {
         "resourceType": "Consent",
@@ -177,7 +181,10 @@ def consent(whose: Person, who: Person, rules: list[dict[str, Any]], *, agency: 
         "provision": {"type": "deny", "provision": rules} if rules else {"type": "deny"},
     }
     if only_inpatient:
-        modifier = {"url": systems.extension("while-status"), "valueCoding": {"system": systems.code_system("involvement-detail"), "code": "inpatient"}}
+        modifier = {
+            "url": systems.extension("while-status"),
+            "valueCoding": {"system": systems.code_system("involvement-detail"), "code": "inpatient"},
+        }
         for rule in rules:
             rule["modifierExtension"] = [modifier]
     return made
@@ -213,7 +220,9 @@ def lookup(person: Person, purpose: str, *about: str, case: str = "", reason: st
         *({"name": "about", "valueCode": code} for code in about),
     ]
     if case:
-        parameters.append({"name": "caseReference", "valueIdentifier": {"system": "https://southshire.example/case", "value": case}})
+        parameters.append(
+            {"name": "caseReference", "valueIdentifier": {"system": "https://southshire.example/case", "value": case}}
+        )
     if reason:
         parameters.append({"name": "reason", "valueString": reason})
     return {"resourceType": "Parameters", "parameter": parameters}
@@ -225,7 +234,12 @@ def subscription(person: Person, topic: str, endpoint: str, purpose: str, *, cas
         {"url": systems.extension("purpose"), "valueCoding": {"system": systems.code_system("purpose"), "code": purpose}}
     ]
     if case:
-        extensions.append({"url": systems.extension("case-reference"), "valueIdentifier": {"system": "https://southshire.example/case", "value": case}})
+        extensions.append(
+            {
+                "url": systems.extension("case-reference"),
+                "valueIdentifier": {"system": "https://southshire.example/case", "value": case},
+            }
+        )
     if reason:
         extensions.append({"url": systems.extension("reason"), "valueString": reason})
     criteria = {"url": systems.BACKPORT_FILTER, "valueString": f"patient:identifier={systems.NHS_NUMBER}|{person.nhs}"}

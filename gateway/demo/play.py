@@ -180,21 +180,39 @@ def records_come_in(story: Story) -> None:
     done(council.post("/records/relationships", people.relationships(), "text/csv"), "relationship feed")
     receipt = council.post(f"/children_social_care_data/{people.LA_CODE}/children", people.children(), "application/json")
     done(receipt, "daily JSON")
-    point("The council sends its daily DfE JSON for two children, its relationship feed and its list of NHS numbers. Receipt given.")
+    point(
+        "The council sends its daily DfE JSON for two children, its relationship feed and its list of NHS numbers. Receipt given."
+    )
     report = done(council.post("/records/dfe-csc-api", people.children(), "application/json"), "quality report")
     point(f"Its quality report: {quality(report)}.")
     admissions = people.adt("A01", AMINA, "M1", kin=LEO) + people.adt("A04", BETH, "M2")
     report = done(trust.post("/records/hl7v2-adt", admissions, "application/hl7-v2"), "ADT")
     point(f"The mental health trust's ward sends Amina's admission, with next of kin. Its report: {quality(report)}.")
-    wishes = people.consent(AMINA, AMINA, [people.permit(VOLUNTARY, "early-help", "existence", "status", "contact", "detail")], agency=TRUST, when=people.day(2))
+    wishes = people.consent(
+        AMINA,
+        AMINA,
+        [people.permit(VOLUNTARY, "early-help", "existence", "status", "contact", "detail")],
+        agency=TRUST,
+        when=people.day(2),
+    )
     done(trust.post("/fhir/Consent", wishes), "Amina's wishes about her own record", 201)
     for_leo = [
         people.permit(TRUST, "amh-care-planning", "existence", "status", "contact", "relative-identity"),
         people.permit(HEALTH_VISITING, "early-help", "existence", "contact"),
     ]
-    done(council.post("/fhir/Consent", people.consent(LEO, AMINA, for_leo, agency=COUNCIL, when=people.day(2))), "her wishes for Leo", 201)
-    done(council.post("/fhir/Consent", people.consent(people.RUBY, BETH, [], agency=COUNCIL, when=people.day(2))), "Beth's refusal", 201)
-    point("Amina's wishes are written down: for herself, and, as she holds parental responsibility, for her son Leo. Beth refuses.")
+    done(
+        council.post("/fhir/Consent", people.consent(LEO, AMINA, for_leo, agency=COUNCIL, when=people.day(2))),
+        "her wishes for Leo",
+        201,
+    )
+    done(
+        council.post("/fhir/Consent", people.consent(people.RUBY, BETH, [], agency=COUNCIL, when=people.day(2))),
+        "Beth's refusal",
+        201,
+    )
+    point(
+        "Amina's wishes are written down: for herself, and, as she holds parental responsibility, for her son Leo. Beth refuses."
+    )
 
 
 def quality(report: dict[str, Any]) -> str:
@@ -226,7 +244,9 @@ def the_ward_asks(story: Story) -> None:
     ):
         check(same(client, who, purpose, about), f"{who.label} and a stranger get the same bytes")
     point("A school nurse, with no agreement, asks about Amina and about a stranger: no information, twice, the same bytes.")
-    point("The ward asks about Beth, who refused, and about a stranger: no information, twice, the same bytes. 'This is not a no.'")
+    point(
+        "The ward asks about Beth, who refused, and about a stranger: no information, twice, the same bytes. 'This is not a no.'"
+    )
 
 
 def ward(story: Story) -> Client:
@@ -280,9 +300,21 @@ def wishes_change(story: Story) -> None:
     heading("3. Amina limits her agreement, and is discharged")
     worker, family = social_worker(story), family_worker(story)
     council_desk, hearth = receiver(story, COUNCIL), receiver(story, VOLUNTARY)
-    subscribe(worker, people.subscription(AMINA, "discharged", council_desk.url, "duty-to-share-16la", case="C-1001", reason="Leo's plan rests on his mother's care"))
+    subscribe(
+        worker,
+        people.subscription(
+            AMINA,
+            "discharged",
+            council_desk.url,
+            "duty-to-share-16la",
+            case="C-1001",
+            reason="Leo's plan rests on his mother's care",
+        ),
+    )
     subscribe(family, people.subscription(AMINA, "known-status-changed", hearth.url, "early-help"))
-    point("The council's social worker subscribes to Amina's discharge, under the duty to share. A family charity subscribes with her agreement.")
+    point(
+        "The council's social worker subscribes to Amina's discharge, under the duty to share. A family charity subscribes with her agreement."
+    )
     limit_to_hospital(story)
     point("Amina limits her agreement: 'only while I am in hospital'.")
     done(story.at_work("trust-epr").post("/records/hl7v2-adt", people.adt("A03", AMINA, "M1"), "application/hl7-v2"), "discharge")
@@ -292,17 +324,30 @@ def wishes_change(story: Story) -> None:
     check(hearth.wait(2), "the charity gets the closing notice")
     check(hearth.topics()[-1] == "signal-ended", f"the charity's last notice ends the signal, not {hearth.topics()}")
     told = len(hearth.notices)
-    done(story.at_work("trust-epr").post("/records/hl7v2-adt", people.adt("A04", AMINA, "M1C").replace("PV1|1|I", "PV1|1|O"), "application/hl7-v2"), "community")
+    done(
+        story.at_work("trust-epr").post(
+            "/records/hl7v2-adt", people.adt("A04", AMINA, "M1C").replace("PV1|1|I", "PV1|1|O"), "application/hl7-v2"
+        ),
+        "community",
+    )
     time.sleep(1.5)
     check(len(hearth.notices) == told, "the charity hears nothing more")
     point("The charity gets the notice of the discharge, then 'signal ended', and of what follows nothing.")
-    check(part(ask(ward(story), people.lookup(AMINA, "amh-care-planning", "children"))["parameter"], "answer") == "no-information", "the ward is no longer answered")
+    check(
+        part(ask(ward(story), people.lookup(AMINA, "amh-care-planning", "children"))["parameter"], "answer") == "no-information",
+        "the ward is no longer answered",
+    )
     point("The ward's next care-planning question is no longer answered: her agreement was for the stay.")
     answer = ask(worker, people.lookup(AMINA, "safeguarding-s47", case="C-1001"))
     group = only_group(answer)
     obligations = [one["valueCodeableConcept"]["coding"][0]["code"] for one in answer["parameter"] if one["name"] == "obligation"]
-    check(part(group, "answer") in ("known", "recently-closed") and "tell-only-this-person" in obligations, "the section 47 question is answered")
-    point(f"The council's child protection enquiry still is: {part(group, 'status')['text'].lower()}, ring {first_contact(group)}; with the duty to decide whether it is safe to tell her, and only her.")
+    check(
+        part(group, "answer") in ("known", "recently-closed") and "tell-only-this-person" in obligations,
+        "the section 47 question is answered",
+    )
+    point(
+        f"The council's child protection enquiry still is: {part(group, 'status')['text'].lower()}, ring {first_contact(group)}; with the duty to decide whether it is safe to tell her, and only her."
+    )
 
 
 def social_worker(story: Story) -> Client:
@@ -344,13 +389,20 @@ def a_receiver_is_down(story: Story) -> None:
     heading("4. A receiver is down while a plan starts")
     coordinator = story.at_work("trust-epr", "cc4", "care-coordinator", "duty-to-share-16la")
     desk = receiver(story, TRUST)
-    subscribe(coordinator, people.subscription(LEO, "known-status-changed", desk.url, "duty-to-share-16la", case="RIO-77", reason="Care plan of Leo's mother"))
+    subscribe(
+        coordinator,
+        people.subscription(
+            LEO, "known-status-changed", desk.url, "duty-to-share-16la", case="RIO-77", reason="Care plan of Leo's mother"
+        ),
+    )
     desk.down()
     point("Amina's care coordinator is subscribed to changes about Leo. Then the trust's receiver goes down.")
     council = story.at_work("council-system")
     for what in ({"enquiry": True}, {"enquiry": True, "plan": True}, {"enquiry": True, "plan": True, "placed": True}):
         done(council.post("/records/dfe-csc-api", people.children(**what), "application/json"), "daily JSON")
-    point("The council opens an enquiry, starts a child protection plan, and Leo comes to live with foster carers: three changes.")
+    point(
+        "The council opens an enquiry, starts a child protection plan, and Leo comes to live with foster carers: three changes."
+    )
     time.sleep(1.2)
     check(not desk.notices, "nothing arrives while the receiver is down")
     desk.up()
@@ -373,7 +425,9 @@ def the_auditor_looks(story: Story) -> None:
     lookups = [one for one in events if subtype(one) == "look_up_status"]
     refused = [one for one in lookups if one["outcome"] == "4"]
     check(bool(lookups) and bool(refused), "the auditor sees lookups and refusals")
-    point(f"{len(events)} entries about Amina: {len(lookups)} lookups, {len(refused)} of them refused; records received, notices sent and withheld.")
+    point(
+        f"{len(events)} entries about Amina: {len(lookups)} lookups, {len(refused)} of them refused; records received, notices sent and withheld."
+    )
     for one in lookups[:4]:
         point(describe(one))
     time.sleep(1.5)  # the next signed head

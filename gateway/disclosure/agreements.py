@@ -1,7 +1,8 @@
 """Data sharing agreements: a document per source organisation, compiled to one lookup with a version hash.
 
 Exceptions stand before defaults, a named receiver before a kind of receiver; the first line that matches wins;
-where none matches nothing is shared. A document outside of its dates matches nothing.
+where none matches nothing is shared. A document outside of its dates matches nothing, whatever its lines say; on
+any day a source has one document.
 """
 
 from __future__ import annotations
@@ -14,18 +15,43 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from gateway.disclosure.purposes import PolicyFault, Purpose
+from gateway.disclosure.purposes import PolicyFault, Purpose, canonical
+from gateway.fhir.codes import AGENCY_KINDS
 
 CLASS_TIERS = {"existence": 0, "status": 1, "contact": 2, "relative-identity": 2, "marker": 2, "detail": 3}
 BASES = frozenset(
-    "CA1989-s47 CA1989-s17 CA2004-s11 CA2004-16LA MHA1983-s13 vital-interests court-order person-wish "
-    "parental-responsibility best-interests attorney deputy override own-record".split()
+    [
+        "CA1989-s47",
+        "CA1989-s17",
+        "CA2004-s11",
+        "CA2004-16LA",
+        "MHA1983-s13",
+        "vital-interests",
+        "court-order",
+        "person-wish",
+        "parental-responsibility",
+        "best-interests",
+        "attorney",
+        "deputy",
+        "override",
+        "own-record",
+    ]
 )
 OBLIGATIONS = frozenset(
-    "tell-person tell-person-each-time tell-only-this-person tell-later do-not-tell review-by acknowledge-by "
-    "ask-owner-before-passing-on seek-advice".split()
+    [
+        "tell-person",
+        "tell-person-each-time",
+        "tell-only-this-person",
+        "tell-later",
+        "do-not-tell",
+        "review-by",
+        "acknowledge-by",
+        "ask-owner-before-passing-on",
+        "seek-advice",
+    ]
 )
 HEAD_KEYS = {"source", "title", "version", "valid_from", "valid_until", "negatives", "accepts_own_wishes", "default", "exception"}
+PARTS = ("exception", "default")  # in order of precedence
 LINE_KEYS = {
     "receiver", "receiver_kind", "purposes", "roles", "tier", "classes", "basis", "obligations", "effect", "why",
     "valid_from", "valid_until",
@@ -53,18 +79,20 @@ class Line:
     why: str
 
     def matches(self, receiver: str, kind: str, role: str, on: date) -> bool:
+        """Whether this line speaks of a receiver in a role on a day; both dates of a line are within it."""
         named = self.receiver == receiver if self.receiver else self.receiver_kind == kind
         return named and (not self.roles or role in self.roles) and self.valid_from <= on <= self.valid_until
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Agreements:
-    """The compiled agreements. ``version`` is the hash of all documents that they were made from."""
+    """The compiled agreements. ``version`` is the hash of the documents and purposes that they were made from."""
 
     version: str
     sources: tuple[str, ...]
     _lines: Mapping[tuple[str, str], tuple[Line, ...]]  # (source, purpose) -> lines in order of precedence
     _found: dict[tuple[str, str, str, str, str, date], Line | None] = field(default_factory=dict)
+    _covered: dict[tuple[str, str, str, str, date], tuple[str, ...]] = field(default_factory=dict)
 
     def line(self, source: str, receiver: str, kind: str, purpose: str, role: str, on: date) -> Line | None:
         """The line that decides what ``source`` shares with ``receiver``; None where nothing is agreed."""
@@ -78,8 +106,15 @@ class Agreements:
 
     def coverage(self, receiver: str, kind: str, purpose: str, role: str, on: date) -> tuple[str, ...]:
         """The organisations from which this receiver may hear for this purpose, whoever is asked about."""
-        lines = ((source, self.line(source, receiver, kind, purpose, role, on)) for source in self.sources)
-        return tuple(source for source, line in lines if line is not None and line.permits and source != receiver)
+        key = (receiver, kind, purpose, role, on)
+        if key not in self._covered:
+            if len(self._covered) > 20_000:
+                self._covered.clear()
+            lines = ((source, self.line(source, *key)) for source in self.sources)
+            self._covered[key] = tuple(
+                source for source, line in lines if line is not None and line.permits and source != receiver
+            )
+        return self._covered[key]
 
     def every_line(self) -> Iterable[Line]:
         """Each line once per purpose, in order of precedence, for tables and checks."""
@@ -94,21 +129,25 @@ def load_agreements(folder: Path, purposes: Mapping[str, Purpose]) -> Agreements
 
 
 def compile_agreements(documents: list[tuple[str, bytes]], purposes: Mapping[str, Purpose]) -> Agreements:
-    """The agreements of documents given as (name, TOML)."""
-    digest = hashlib.sha256()
+    """The agreements of documents given as (name, TOML). Raises PolicyFault."""
+    digest = hashlib.sha256(canonical(purposes))
     lines: list[Line] = []
+    read: list[tuple[str, dict[str, Any]]] = []
     for name, text in documents:
-        digest.update(name.encode() + b"\0" + text + b"\0")
-        lines += _document(name, text, purposes)
+        digest.update(b"\0" + name.encode() + b"\0" + text)
+        read.append((name, _document(name, text)))
+    _one_at_a_time(read)
+    for name, document in read:
+        lines += _lines(name, document, purposes)
     ordered: dict[tuple[str, str], list[Line]] = {}
     for line in lines:
-        for purpose in line.purposes:
+        for purpose in sorted(line.purposes):
             ordered.setdefault((line.source, purpose), []).append(line)
     sources = tuple(sorted({line.source for line in lines}))
     return Agreements(digest.hexdigest()[:16], sources, {key: tuple(found) for key, found in ordered.items()})
 
 
-def _document(name: str, text: bytes, purposes: Mapping[str, Purpose]) -> list[Line]:
+def _document(name: str, text: bytes) -> dict[str, Any]:
     try:
         document = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
@@ -117,58 +156,99 @@ def _document(name: str, text: bytes, purposes: Mapping[str, Purpose]) -> list[L
     missing = {"source", "version", "valid_from", "valid_until", "negatives"} - set(document)
     if unknown or missing:
         raise PolicyFault(f"{name}: unknown settings {sorted(unknown)}, missing settings {sorted(missing)}")
-    parts = [("exception", line) for line in document.get("exception", [])]
-    parts += [("default", line) for line in document.get("default", [])]
-    made = [_line(f"{name}: {part} {number}", document, line, purposes) for number, (part, line) in enumerate(parts, 1)]
-    exceptions = len(document.get("exception", []))
-    return _named_first(made[:exceptions]) + _named_first(made[exceptions:])
+    checks = {
+        "source is an ODS code": isinstance(document["source"], str) and bool(document["source"]),
+        "negatives is explicit or blanket": document["negatives"] in ("explicit", "blanket"),
+        "accepts_own_wishes is true or false": isinstance(document.get("accepts_own_wishes", False), bool),
+        "exception and default are [[lists]] of lines": all(_are_tables(document.get(part, [])) for part in PARTS),
+        **_date_checks(document),
+    }
+    _refuse(name, [text for text, holds in checks.items() if not holds])
+    return document
 
 
-def _named_first(lines: list[Line]) -> list[Line]:
-    return sorted(lines, key=lambda line: not line.receiver)
+def _are_tables(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+def _date_checks(part: dict[str, Any]) -> dict[str, bool]:
+    stated = [part[key] for key in ("valid_from", "valid_until") if key in part]
+    are_dates = all(type(one) is date for one in stated)  # a TOML date-time is no date
+    return {"dates are dates": are_dates, "valid_from is not after valid_until": not are_dates or stated == sorted(stated)}
+
+
+def _one_at_a_time(read: list[tuple[str, dict[str, Any]]]) -> None:
+    """Two documents of one source on the same day would mix their exceptions and defaults: PolicyFault."""
+    last: dict[str, tuple[str, date]] = {}
+    for name, document in sorted(read, key=lambda one: (one[1]["source"], one[1]["valid_from"])):
+        before, until = last.get(document["source"], ("", date.min))
+        if before and document["valid_from"] <= until:
+            raise PolicyFault(f"{name}: {before} is in force for {document['source']} until {until}: one document at a time")
+        last[document["source"]] = (name, document["valid_until"])
+
+
+def _lines(name: str, document: dict[str, Any], purposes: Mapping[str, Purpose]) -> list[Line]:
+    """The lines of a document in order of precedence."""
+    made: list[Line] = []
+    for part in PARTS:
+        numbered = enumerate(document.get(part, ()), 1)
+        lines = [_line(f"{name}: {part} {number}", document, line, purposes) for number, line in numbered]
+        made += sorted(lines, key=lambda line: not line.receiver)
+    return made
 
 
 def _line(where: str, document: dict[str, Any], line: dict[str, Any], purposes: Mapping[str, Purpose]) -> Line:
-    _check(where, document, line, purposes)
-    permits = line.get("effect", "permit") == "permit"
-    tier = int(line.get("tier", 0))
-    classes = frozenset(line.get("classes") or [code for code, level in CLASS_TIERS.items() if level <= tier])
+    _check(where, line, purposes)
+    tier = line.get("tier", 0)
+    named = line.get("classes", [code for code, level in CLASS_TIERS.items() if level <= tier])
     return Line(
         source=document["source"],
         receiver=line.get("receiver", ""),
         receiver_kind=line.get("receiver_kind", ""),
         purposes=frozenset(line["purposes"]),
         roles=frozenset(line.get("roles", ())),
-        permits=permits,
+        permits=line.get("effect", "permit") == "permit",
         tier=tier,
-        classes=frozenset(code for code in classes if CLASS_TIERS[code] <= tier) | {"existence"},
+        classes=frozenset(named) | {"existence"},
         basis=line.get("basis", ""),
         obligations=tuple(line.get("obligations", ())),
         explicit_negatives=document["negatives"] == "explicit",
-        accepts_own_wishes=bool(document.get("accepts_own_wishes", False)),
-        valid_from=line.get("valid_from", document["valid_from"]),
-        valid_until=line.get("valid_until", document["valid_until"]),
+        accepts_own_wishes=document.get("accepts_own_wishes", False),
+        valid_from=max(line.get("valid_from", date.min), document["valid_from"]),
+        valid_until=min(line.get("valid_until", date.max), document["valid_until"]),
         why=line.get("why", ""),
     )
 
 
-def _check(where: str, document: dict[str, Any], line: dict[str, Any], purposes: Mapping[str, Purpose]) -> None:
+def _check(where: str, line: dict[str, Any], purposes: Mapping[str, Purpose]) -> None:
     faults = [f"unknown setting {key}" for key in sorted(set(line) - LINE_KEYS)]
-    faults += [f"unknown purpose {code}" for code in line.get("purposes", ["(none)"]) if code not in purposes]
-    faults += [f"unknown class {code}" for code in line.get("classes", ()) if code not in CLASS_TIERS]
-    faults += [f"unknown obligation {code}" for code in line.get("obligations", ()) if code not in OBLIGATIONS]
-    faults += _shape_faults(document, line)
+    lists = {key: line.get(key, []) for key in ("purposes", "roles", "classes", "obligations")}
+    faults += [f"{key} is a list of texts" for key, value in lists.items() if not _is_texts(value)]
+    _refuse(where, faults)
+    faults += [f"unknown purpose {code}" for code in lists["purposes"] or ["(none)"] if code not in purposes]
+    faults += [f"unknown class {code}" for code in lists["classes"] if code not in CLASS_TIERS]
+    faults += [f"unknown obligation {code}" for code in lists["obligations"] if code not in OBLIGATIONS]
+    _refuse(where, faults + _shape_faults(line))
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _refuse(where: str, faults: list[str]) -> None:
     if faults:
         raise PolicyFault(f"{where}: {'; '.join(faults)}")
 
 
-def _shape_faults(document: dict[str, Any], line: dict[str, Any]) -> list[str]:
+def _shape_faults(line: dict[str, Any]) -> list[str]:
+    tier = line.get("tier", 0)
     checks = {
         "name either receiver or receiver_kind": bool(line.get("receiver")) != bool(line.get("receiver_kind")),
+        "receiver_kind is a kind of agency": line.get("receiver_kind", "voluntary") in AGENCY_KINDS,
         "effect is permit or refuse": line.get("effect", "permit") in ("permit", "refuse"),
-        "tier is 0 to 3": line.get("tier", 0) in range(4),
-        "negatives is explicit or blanket": document["negatives"] in ("explicit", "blanket"),
+        "tier is 0 to 3": type(tier) is int and tier in range(4),
+        "no class is above the tier": all(CLASS_TIERS.get(code, 0) <= tier for code in line.get("classes", ())),
         "a permitting line names its basis": line.get("effect") == "refuse" or line.get("basis") in BASES,
-        "dates are dates": all(isinstance(value, date) for key, value in {**document, **line}.items() if key[:6] == "valid_"),
+        **_date_checks(line),
     }
     return [text for text, holds in checks.items() if not holds]

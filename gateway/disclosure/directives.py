@@ -1,194 +1,118 @@
-"""FHIR R4 Consent as directives: what a person wants shared, with whom, for what, how long.
+"""From a FHIR R4 Consent to a directive. Whatever is not understood refuses; nothing here raises.
 
-The algorithm: the root provision (or policyRule) gives the base, nested provisions are exceptions to any depth, each
-with a type of its own; among siblings refusal wins, deeper wins over shallower; a period lasts to the end of its
-stated precision; elements of one provision are joined by *and*, repeats of one element by *or*. What is not known of
-a request never matches in the permitting direction and always matches in the refusing one.
-Sources: FHIR R4 Consent; IHE PCF 1.1; root type as PCF has it, policyRule as R4 has it.
+What could widen a wish if it were overlooked makes the whole Consent refuse: an element, a modifierExtension other than
+while-status, implicitRules, a scope that is not known. An actor, action, purpose or class that is not understood is
+kept as such and matches in the refusing direction alone (IHE PCF 1.1; FHIR R4 Consent and 2.4.2, modifiers).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gateway.disclosure.agreements import CLASS_TIERS
+from gateway.disclosure.rules import UNREAD, Directive, Effect, Rule
 from gateway.fhir import systems
-from gateway.fhir.dates import FIRST, bounds, period_bounds
-from gateway.fhir.elements import identity
+from gateway.fhir.codes import AGENCY_KINDS
+from gateway.fhir.dates import bounds, period_bounds
+from gateway.fhir.elements import extension_value, identity
 
 Resource = Mapping[str, Any]
-DISCLOSE = frozenset({"disclose", "access"})
-KNOWN_RULE_ELEMENTS = frozenset(
-    "id type period actor action securityLabel purpose class code dataPeriod data provision extension modifierExtension".split()
-)
-
-
-class Effect(Enum):
-    PERMIT = "permit"
-    DENY = "deny"
-
-
-class Match(Enum):
-    """Whether a rule speaks of a request; UNKNOWN where the request does not say."""
-
-    YES = 1
-    NO = 0
-    UNKNOWN = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a request is, for matching. A None means that it is not known."""
-
-    at: datetime
-    actors: frozenset[str]  # "ods|RX2", "kind|school", "role|ward-nurse", "user|RX2|jd1"
-    purposes: frozenset[str]
-    inpatient: bool | None
-    action: str = "disclose"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One provision."""
-
-    effect: Effect | None
-    start: datetime
-    end: datetime
-    actors: frozenset[str]
-    actions: frozenset[str]
-    purposes: frozenset[str]
-    classes: frozenset[str]
-    needs_unknown: bool  # names a code, label, instance or data period, which a status lookup does not state
-    while_status: str
-    exceptions: tuple[Rule, ...]
-
-    def match(self, facts: Facts, data_class: str) -> Match:
-        """Whether this rule, without its exceptions, speaks of disclosing this class."""
-        parts = (
-            self.start <= facts.at < self.end,
-            not self.actors or bool(self.actors & facts.actors),
-            not self.actions or facts.action in self.actions,
-            not self.purposes or bool(self.purposes & facts.purposes),
-            not self.classes or data_class in self.classes,
-        )
-        if not all(parts):
-            return Match.NO
-        if self.while_status == "inpatient" and facts.inpatient is False:
-            return Match.NO
-        unclear = self.needs_unknown or (self.while_status and facts.inpatient is None)
-        return Match.UNKNOWN if unclear or self.while_status not in ("", "inpatient") else Match.YES
-
-    def applies(self, facts: Facts, data_class: str) -> bool:
-        found = self.match(facts, data_class)
-        return found is Match.YES or (found is Match.UNKNOWN and self.effect is not Effect.PERMIT)
-
-    def effect_on(self, facts: Facts, data_class: str) -> Effect | None:
-        """The effect for a class, or None where neither this rule nor an exception of it speaks of it."""
-        if not self.applies(facts, data_class):
-            return None
-        found = [exception.effect_on(facts, data_class) for exception in self.exceptions]
-        if Effect.DENY in found:
-            return Effect.DENY
-        if Effect.PERMIT in found:
-            return Effect.PERMIT
-        return self.effect or Effect.DENY
-
-
-@dataclass(frozen=True, slots=True)
-class Directive:
-    """One Consent, compiled."""
-
-    ref: str  # Consent/id/_history/version
-    recorded_by: str  # ODS code of the agency whose record it is
-    patient: str  # "system|value"
-    performers: frozenset[str]
-    lineage: tuple[str, ...]
-    made: datetime
-    version: int
-    in_force: bool  # status active; a newer statement that is not takes the older one's place
-    rule: Rule | None  # None: cannot be understood
-
-    def effect_on(self, facts: Facts, data_class: str) -> Effect | None:
-        """Its effect for a class. What cannot be understood refuses."""
-        if not self.in_force:
-            return None
-        return Effect.DENY if self.rule is None else self.rule.effect_on(facts, data_class)
-
-
-def newest(directives: Iterable[Directive]) -> list[Directive]:
-    """The newest statement of each lineage; on equal times the one recorded later, then by reference."""
-    latest: dict[tuple[str, ...], Directive] = {}
-    for directive in sorted(directives, key=lambda one: (one.made, one.version, one.ref)):
-        latest[directive.lineage] = directive
-    return list(latest.values())
-
-
 STATUSES_THAT_COUNT = frozenset({"active", "inactive", "rejected"})
+PRIVACY = "patient-privacy"
+OTHER_SCOPES = frozenset({"adr", "research", "treatment"})  # consentscope: not about disclosure
+RECIPIENTS = frozenset({"IRCP", "PRCP"})  # v3-ParticipationType: to whom
+OTHER_ACTIONS = frozenset({"collect", "use", "correct"})  # consentaction: not about disclosure
+NARROWING = ("code", "securityLabel", "data", "dataPeriod")  # a status lookup does not state these
+KNOWN_RULE_ELEMENTS = frozenset({"id", "type", "period", "actor", "action", "purpose", "class", "provision", *NARROWING}) | {
+    "extension",
+    "modifierExtension",
+}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FAULTS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
-def compile_consent(consent: Resource, ref: str, recorded_by: str, version: int) -> Directive | None:
-    """A Consent as a directive; None for drafts, proposals and what was entered in error."""
+def compile_consent(consent: Resource, ref: str, recorded_by: str, recorded: int) -> Directive | None:
+    """A Consent as a directive; None for drafts, for what was entered in error, and for what is not about disclosure.
+
+    ``recorded`` (microseconds since 1970) tells which of two came later where their own times do not; nobody said a
+    thing after it was recorded.
+    """
     status = consent.get("status")
-    if status not in STATUSES_THAT_COUNT:
-        return None
-    patient = identity(consent.get("patient"))
-    performers = frozenset(filter(None, (identity(who) for who in consent.get("performer", ()))))
+    try:
+        if status not in STATUSES_THAT_COUNT or _codes_of(consent.get("scope"), systems.CONSENT_SCOPE) & OTHER_SCOPES:
+            return None
+        return _directive(consent, ref, recorded_by, recorded)
+    except FAULTS:  # not even its frame can be read: it refuses, for whomever it lies with
+        return Directive(ref, recorded_by, "", frozenset(), (ref,), None, recorded, status != "inactive", None)
+
+
+def _directive(consent: Resource, ref: str, recorded_by: str, recorded: int) -> Directive:
     return Directive(
         ref=ref,
         recorded_by=recorded_by,
-        patient=patient,
-        performers=performers,
-        lineage=_lineage(consent, patient, performers),
-        made=_made(consent),
-        version=version,
-        in_force=status == "active",
+        patient=identity(consent.get("patient")),
+        performers=frozenset(filter(None, (identity(who) for who in consent.get("performer", ())))),
+        lineage=_lineage(consent, recorded_by),
+        made=_made(consent, recorded),
+        recorded=recorded,
+        in_force=consent.get("status") == "active",
         rule=_root(consent),
+        capacity=str(extension_value(consent, "capacity", "valueCode") or ""),
+        wish_kind=str(extension_value(consent, "wish-kind", "valueCode") or ""),
+        doubted=_doubted(consent),
     )
 
 
-def _lineage(consent: Resource, patient: str, performers: frozenset[str]) -> tuple[str, ...]:
-    organisation = "".join(sorted(identity(one) for one in consent.get("organization", ())))
-    policy = "".join(sorted(str(one.get("uri", "")) for one in consent.get("policy", ())))
-    categories = ",".join(sorted(_codes(consent.get("category", ()))))
-    return (patient, organisation, policy, categories, ",".join(sorted(performers)))
+def _lineage(consent: Resource, recorded_by: str) -> tuple[str, ...]:
+    """Whose record, for which organisation, under which policy and category. Nobody replaces another agency's record."""
+    organisation = ",".join(sorted(identity(one) for one in consent.get("organization", ())))
+    policy = ",".join(sorted(str(one.get("uri", "")) for one in consent.get("policy", ())))
+    categories = sorted(str(coding.get("code", "")) for one in consent.get("category", ()) for coding in one.get("coding", ()))
+    return (recorded_by, organisation, policy, ",".join(categories))
 
 
-def _made(consent: Resource) -> datetime:
+def _made(consent: Resource, recorded: int) -> tuple[datetime, datetime] | None:
     try:
-        return bounds(consent["dateTime"])[0]
-    except (KeyError, ValueError, TypeError):
-        return FIRST
+        stated = bounds(consent["dateTime"])
+    except (KeyError, ValueError):
+        return None
+    heard = EPOCH + timedelta(microseconds=recorded)
+    return stated if stated[0] <= heard else (heard, heard + timedelta(microseconds=1))
+
+
+def _doubted(consent: Resource) -> bool:
+    stated = [one.get("verified") for one in consent.get("verification", ())]
+    return False in stated and True not in stated
 
 
 def _root(consent: Resource) -> Rule | None:
-    """The root rule; None where the base cannot be told or a modifier is not understood."""
-    provision = consent.get("provision") or {}
-    outer = consent.get("modifierExtension", [])
+    """The root rule; None where the base cannot be told or a part that may change the meaning is not understood."""
     try:
-        root = _rule(provision, outer)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        if PRIVACY not in _codes_of(consent.get("scope"), systems.CONSENT_SCOPE) or _hidden_modifiers(consent):
+            return None
+        root = _rule(consent.get("provision") or {}, list(consent.get("modifierExtension", ())))
+    except FAULTS:
         return None
     if root.effect is not None:
         return root
     base = _policy_effect(consent)
-    return None if base is None else _with_effect(root, base)
+    return None if base is None else replace(root, effect=base)
+
+
+def _hidden_modifiers(consent: Resource) -> bool:
+    """Whether something outside of the rules may change their meaning."""
+    beside = [*consent.get("policy", ()), *consent.get("verification", ())]
+    return "implicitRules" in consent or any("modifierExtension" in one for one in beside)
 
 
 def _policy_effect(consent: Resource) -> Effect | None:
-    codes = _codes([consent.get("policyRule") or {}])
-    if "OPTIN" in codes:
-        return Effect.PERMIT
-    return Effect.DENY if "OPTOUT" in codes else None
-
-
-def _with_effect(rule: Rule, effect: Effect) -> Rule:
-    return Rule(
-        effect, rule.start, rule.end, rule.actors, rule.actions, rule.purposes, rule.classes, rule.needs_unknown,
-        rule.while_status, rule.exceptions,
-    )  # fmt: skip
+    codes = _codes_of(consent.get("policyRule"), systems.V3_ACT_CODE)
+    if "OPTOUT" in codes:
+        return Effect.DENY
+    return Effect.PERMIT if "OPTIN" in codes else None
 
 
 def _rule(provision: Resource, outer: list[Resource] | None = None) -> Rule:
@@ -202,36 +126,58 @@ def _rule(provision: Resource, outer: list[Resource] | None = None) -> Rule:
         start=start,
         end=end,
         actors=frozenset(_actor(actor) for actor in provision.get("actor", ())),
-        actions=frozenset("disclose" if code in DISCLOSE else code for code in _codes(provision.get("action", ()))),
-        purposes=frozenset(str(coding["code"]) for coding in provision.get("purpose", ())),
-        classes=frozenset(str(coding["code"]) for coding in provision.get("class", ())),
-        needs_unknown=any(provision.get(key) for key in ("code", "securityLabel", "data", "dataPeriod")),
+        actions=frozenset(_action(action) for action in provision.get("action", ())),
+        purposes=frozenset(_purpose(coding) for coding in provision.get("purpose", ())),
+        classes=frozenset(_class(coding) for coding in provision.get("class", ())),
+        needs_unknown=any(key in provision for key in NARROWING),
         while_status=_while_status([*(outer or ()), *provision.get("modifierExtension", ())]),
         exceptions=tuple(_rule(nested) for nested in provision.get("provision", ())),
     )
 
 
 def _while_status(modifiers: list[Resource]) -> str:
+    """The state in which a rule holds; of several, or of one that is not known, none is ever met."""
+    stated = set()
     for modifier in modifiers:
         if not str(modifier.get("url", "")).endswith("/StructureDefinition/while-status"):
             raise ValueError("a modifierExtension that is not understood")
-        return str(modifier["valueCoding"]["code"])
-    return ""
+        stated.add(str(modifier["valueCoding"]["code"]))
+    return stated.pop() if len(stated) == 1 else UNREAD if stated else ""
 
 
 def _actor(actor: Resource) -> str:
     """How an actor is matched: an organisation by ODS code, a kind of agency, or a role code."""
-    reference = actor.get("reference") or {}
-    identifier = reference.get("identifier") or {}
-    system, value = str(identifier.get("system", "")), str(identifier.get("value", ""))
-    if system == systems.ODS_CODE and value:
-        return f"ods|{value}"
-    if system.endswith("/CodeSystem/agency-kind") and value:
+    role = _codes_of(actor.get("role"), systems.V3_PARTICIPATION)
+    if not role & RECIPIENTS or "modifierExtension" in actor:
+        return UNREAD
+    system, _, value = identity(actor.get("reference")).partition("|")
+    if system == systems.ODS_CODE:
+        return f"ods|{value.upper()}"
+    if system.endswith("/CodeSystem/agency-kind") and value in AGENCY_KINDS:
         return f"kind|{value}"
-    if value:
-        return f"{'role' if system.endswith('/CodeSystem/role') else system}|{value}"
-    return "unresolved|"  # an actor that we cannot resolve matches nobody
+    return f"role|{value}" if system.endswith("/CodeSystem/role") else UNREAD
 
 
-def _codes(concepts: Iterable[Resource]) -> list[str]:
-    return [str(coding.get("code", "")) for concept in concepts for coding in (concept or {}).get("coding", ())]
+def _action(action: Resource) -> str:
+    """Disclosing is what a lookup does. ``access`` is to look without disclosing: who refuses that refuses us too."""
+    codes = _codes_of(action, systems.CONSENT_ACTION)
+    if "disclose" in codes:
+        return "disclose"
+    return min(codes) if codes and codes <= OTHER_ACTIONS else UNREAD
+
+
+def _purpose(coding: Resource) -> str:
+    system, code = str(coding.get("system", "")), str(coding.get("code", ""))
+    known = system == systems.V3_ACT_REASON or system.endswith("/CodeSystem/purpose")
+    return code if known and code else UNREAD
+
+
+def _class(coding: Resource) -> str:
+    system, code = str(coding.get("system", "")), str(coding.get("code", ""))
+    return code if system.endswith("/CodeSystem/data-class") and code in CLASS_TIERS else UNREAD
+
+
+def _codes_of(concept: Resource | None, system: str) -> frozenset[str]:
+    """The codes of one system in a CodeableConcept."""
+    codings: Iterable[Resource] = (concept or {}).get("coding", ())
+    return frozenset(str(one.get("code", "")) for one in codings if systems.canonical_system(str(one.get("system"))) == system)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
+from typing import Any
+
+from gateway.fhir.codes import AGENCY_KINDS
 
 
 class PolicyFault(ValueError):
@@ -30,43 +34,73 @@ class Purpose:
 
     @property
     def is_duty(self) -> bool:
+        """Whether the law and an agreement open the answer, not the person's wish."""
         return self.mode == "duty"
 
 
 KEYS = {"display", "mode", "v3", "basis", "law", "asked_by", "case_of", "roles", "needs", "since"}
+MODES = frozenset({"duty", "wish", "none"})
+NEEDS = frozenset({"user", "role", "case-reference", "reason", "override"})
+ALWAYS_UNDER_DUTY = frozenset({"user", "role", "case-reference"})  # behaviour section 2.1
 
 
 def load_purposes(path: Path) -> dict[str, Purpose]:
-    """All purposes by code. Raises PolicyFault."""
+    """All purposes by code. Raises PolicyFault naming the file and the purpose."""
     try:
-        lines = tomllib.loads(path.read_text())["purpose"]
-    except (tomllib.TOMLDecodeError, KeyError) as fault:
+        lines = tomllib.loads(path.read_bytes().decode())["purpose"]
+    except (ValueError, KeyError) as fault:  # not TOML, not text, no purposes
         raise PolicyFault(f"{path}: {fault}") from fault
-    return {code: _purpose(path, code, line) for code, line in lines.items()}
+    return {code: _purpose(f"{path}: purpose {code}", code, line) for code, line in lines.items()}
 
 
-def _purpose(path: Path, code: str, line: dict[str, object]) -> Purpose:
-    unknown = set(line) - KEYS
-    if unknown or line.get("mode") not in ("duty", "wish", "none"):
-        raise PolicyFault(f"{path}: purpose {code}: unknown setting {sorted(unknown) or line.get('mode')}")
-    since = line.get("since")
-    return Purpose(
+def canonical(purposes: Mapping[str, Purpose]) -> bytes:
+    """The purposes as bytes, the same for the same content: part of the version of the policy in force."""
+    return "\n".join(_plain(purposes[code]) for code in sorted(purposes)).encode()
+
+
+def _plain(purpose: Purpose) -> str:
+    parts = (getattr(purpose, one.name) for one in fields(purpose))
+    return "|".join(",".join(sorted(part)) if isinstance(part, frozenset) else str(part) for part in parts)
+
+
+def _purpose(where: str, code: str, line: dict[str, Any]) -> Purpose:
+    faults = [f"unknown setting {key}" for key in sorted(set(line) - KEYS)]
+    faults += [
+        f"{key} must be a list of texts" for key in ("v3", "asked_by", "roles", "needs") if not _is_texts(line.get(key, []))
+    ]
+    if faults:
+        raise PolicyFault(f"{where}: {'; '.join(faults)}")
+    made = Purpose(
         code=code,
-        display=str(line["display"]),
-        mode=str(line["mode"]),
-        v3=_texts(line, "v3"),
+        display=str(line.get("display", "")),
+        mode=str(line.get("mode", "")),
+        v3=tuple(line.get("v3", ())),
         basis=str(line.get("basis", "")),
         law=str(line.get("law", "")),
-        asked_by=frozenset(_texts(line, "asked_by")),
+        asked_by=frozenset(line.get("asked_by", ())),
         case_of=str(line.get("case_of", "")),
-        roles=frozenset(_texts(line, "roles")),
-        needs=frozenset(_texts(line, "needs")),
-        since=since if isinstance(since, date) else None,
+        roles=frozenset(line.get("roles", ())),
+        needs=frozenset(line.get("needs", ())),
+        since=line.get("since"),
     )
+    _check(where, made)
+    return made
 
 
-def _texts(line: dict[str, object], key: str) -> tuple[str, ...]:
-    value = line.get(key, ())
-    if not isinstance(value, (list, tuple)):
-        raise PolicyFault(f"{key} must be a list")
-    return tuple(str(text) for text in value)
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _check(where: str, made: Purpose) -> None:
+    checks = {
+        "display says what it is": bool(made.display),
+        f"mode is {', '.join(sorted(MODES))}": made.mode in MODES,
+        f"needs are among {', '.join(sorted(NEEDS))}": made.needs <= NEEDS,
+        "kinds of agency are of the code system agency-kind": made.asked_by | {made.case_of} <= AGENCY_KINDS | {""},
+        "since is a date": made.since is None or type(made.since) is date,
+        "a duty names its basis and its law": not made.is_duty or bool(made.basis and made.law),
+        "a duty needs user, role and case reference": not made.is_duty or made.needs >= ALWAYS_UNDER_DUTY,
+    }
+    faults = [f"not so: {text}" for text, holds in checks.items() if not holds]
+    if faults:
+        raise PolicyFault(f"{where}: {'; '.join(faults)}")

@@ -32,6 +32,7 @@ ITK_DISPLAY = {
     "30004": "Patient known, recently deceased",
 }
 CLOSED = frozenset({Involvement.RECENTLY_CLOSED, Involvement.CLOSED})
+ANSWERS = {Involvement.RECENTLY_CLOSED: Answer.RECENTLY_CLOSED, Involvement.CLOSED: Answer.CLOSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Holding:
     desks: tuple[Resource, ...]
     died: bool = False
     relative: Resource | None = None  # RelatedPerson, for children and parents
+    asked_about: Resource | None = None  # how the person asked about is named to this receiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,7 @@ def headline(holding: Holding, on: date) -> tuple[Involved, Involvement] | None:
 def answer_of(holding: Holding, on: date) -> Answer:
     """Known, recently closed, closed, or not known; before any decision, for the gateway's own use."""
     found = headline(holding, on)
-    if found is None:
-        return Answer.NOT_KNOWN
-    if found[1] is Involvement.RECENTLY_CLOSED:
-        return Answer.RECENTLY_CLOSED
-    return Answer.CLOSED if found[1] is Involvement.CLOSED else Answer.KNOWN
+    return Answer.NOT_KNOWN if found is None else ANSWERS.get(found[1], Answer.KNOWN)
 
 
 def release(holding: Holding, permit: Permit, on: date, base: str = systems.BASE) -> Disclosure:
@@ -103,12 +101,12 @@ def release(holding: Holding, permit: Permit, on: date, base: str = systems.BASE
     if found is None:
         raise ValueError("nothing is held that could be released")
     lead, status = found
-    answer = answer_of(holding, on)
+    answer = ANSWERS.get(status, Answer.KNOWN)
     told = "status" in permit.classes
     return Disclosure(
         custodian=holding.custodian,
         answer=answer,
-        itk=ITK["died"] if holding.died else ITK[answer],
+        itk=ITK["died"] if told and holding.died else ITK[answer],
         status=status if told else None,
         since=lead.start.isoformat() if told and lead.start else "",
         last_contact=lead.last_contact[:7] if told else "",
@@ -119,17 +117,36 @@ def release(holding: Holding, permit: Permit, on: date, base: str = systems.BASE
 
 
 def _contacts(holding: Holding, lead: Involved) -> tuple[Resource, ...]:
-    return holding.desks if holding.sensitive else (*lead.contacts, *holding.desks)
+    """Whom to ring: the lead or team of what speaks for the person, then the desks; of a sensitive agency its desks alone."""
+    return holding.desks if holding.sensitive else (*(_contact(one) for one in lead.contacts), *holding.desks)
+
+
+CONTACT_PARTS = ("resourceType", "organization", "code", "telecom", "availableTime", "availabilityExceptions")
+
+
+def _contact(stored: Resource) -> Resource:
+    """A stored contact by its name, kind, numbers and hours; staff numbers and whatever else was sent stay here."""
+    told = {name: stored[name] for name in CONTACT_PARTS if name in stored}
+    name = (stored.get("practitioner") or {}).get("display")
+    return {**told, "practitioner": {"display": name}} if name else told
 
 
 def _flags(holding: Holding, permit: Permit, on: date, base: str) -> tuple[Resource, ...]:
-    detailed = "detail" in permit.classes
+    """One flag for each involvement where its detail may leave, else one for each coarse status.
+
+    What ended long ago is told under a duty alone; a sensitive agency's details would name its kind.
+    """
+    detailed = "detail" in permit.classes and not holding.sensitive
     flags = []
-    for one in holding.involvements:
+    for one in sorted(holding.involvements, key=_order):
         status = involvement(one.detail, one.start, one.end, on)
-        if status is not None:
+        if status is not None and (permit.long_past or status is not Involvement.CLOSED):
             flags.append(flag(holding, one, status, detailed=detailed, base=base))
     return tuple(flags) if detailed else _one_per_status(flags)
+
+
+def _order(one: Involved) -> tuple[int, date, str]:
+    return (RANK.get(one.detail, len(RANK)), one.start or date.min, one.detail)
 
 
 def _one_per_status(flags: list[Resource]) -> tuple[Resource, ...]:
@@ -168,9 +185,7 @@ def _code(one: Involved, status: Involvement, detailed: bool, base: str) -> Reso
     detail = DETAILS.get(one.detail)
     if not detailed or detail is None:
         return {"coding": coding, "text": STATUS_DISPLAY[status]}
-    coding.append(
-        {"system": systems.code_system("involvement-detail", base), "code": one.detail, "display": detail.display}
-    )
+    coding.append({"system": systems.code_system("involvement-detail", base), "code": one.detail, "display": detail.display})
     if detail.snomed:
         coding.append({"system": systems.SNOMED, "code": detail.snomed, "display": detail.snomed_display})
     return {"coding": coding, "text": detail.display}
@@ -181,10 +196,44 @@ def _period(one: Involved) -> Resource:
     return {key: value for key, value in period.items() if value}
 
 
+TOLD_OF_RESPONSIBILITY = frozenset({"value", "since", "until"})  # who recorded it and on what evidence stays here
+TOLD_EXTENSIONS = ("lives-with", "expected-birth-date", "unconfirmed")
+
+
 def _relative(holding: Holding, permit: Permit) -> Resource | None:
-    if holding.relative is None or "relative-identity" not in permit.classes:
+    """The relative as codes.md has it: role, dates, NHS number, given name and birth date; never address or telecom."""
+    stored = holding.relative
+    if stored is None or "relative-identity" not in permit.classes:
         return None
-    return holding.relative
+    numbers = [one for one in stored.get("identifier", ()) if one.get("system") == systems.NHS_NUMBER]
+    given = [{"given": one["given"]} for one in stored.get("name", ()) if one.get("given")]
+    roles = [{"coding": one["coding"]} for one in stored.get("relationship", ()) if one.get("coding")]  # never its free text
+    made: Resource = {
+        "resourceType": "RelatedPerson",
+        "meta": {"profile": [systems.UKCORE_RELATED]},
+        "extension": _relative_extensions(stored),
+        "identifier": [{"system": systems.NHS_NUMBER, "value": one["value"]} for one in numbers if one.get("value")],
+        "active": stored.get("active", True),
+        "patient": holding.asked_about or holding.reference,
+        "relationship": roles,
+        "name": given[:1],
+        "birthDate": stored.get("birthDate"),
+        "period": stored.get("period"),
+    }
+    return {key: value for key, value in made.items() if value not in (None, [], {})}
+
+
+def _relative_extensions(stored: Resource) -> list[Resource]:
+    """Parental responsibility by value and dates, and the plain facts about the relationship."""
+    told = []
+    for extension in stored.get("extension", ()):
+        name = str(extension.get("url", "")).rpartition("/")[2]
+        if name in TOLD_EXTENSIONS:
+            told.append(extension)
+        elif name == "parental-responsibility":
+            parts = [one for one in extension.get("extension", ()) if one.get("url") in TOLD_OF_RESPONSIBILITY]
+            told.append({**extension, "extension": parts})
+    return told
 
 
 def organisation(code: str, name: str = "") -> Resource:
@@ -197,12 +246,12 @@ def organisation(code: str, name: str = "") -> Resource:
 
 def desk(agency: str, name: str, kind: str, contact: Mapping[str, str], base: str = systems.BASE) -> Resource:
     """A contact of an agency as a PractitionerRole."""
-    role: Resource = {
-        "resourceType": "PractitionerRole",
-        "organization": organisation(agency, name),
-        "code": [{"coding": [{"system": systems.code_system("contact-kind", base), "code": kind}], "text": contact["name"]}],
-        "telecom": [{"system": "phone", "value": contact["phone"], "use": "work"}],
-    }
+    code: Resource = {"coding": [{"system": systems.code_system("contact-kind", base), "code": kind}]}
+    if contact.get("name"):
+        code["text"] = contact["name"]
+    role: Resource = {"resourceType": "PractitionerRole", "organization": organisation(agency, name), "code": [code]}
+    if contact.get("phone"):
+        role["telecom"] = [{"system": "phone", "value": contact["phone"], "use": "work"}]
     if contact.get("hours"):
         role["availabilityExceptions"] = contact["hours"]
     return role

@@ -37,6 +37,7 @@ def profile(feed: Feed) -> Profile:
 
 
 def parse_profile(code: str, name: str, text: str) -> Profile:
+    """A profile from its JSON; what is not said is empty, and an agency is not sensitive unless it says so."""
     raw = orjson.loads(text)
     desks = tuple(desk(code, name, one["kind"], one) for one in raw.get("desks", ()))
     return Profile(

@@ -13,9 +13,10 @@ from typing import Any
 
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.enqueue import Happened, enqueue
-from gateway.exchanges.persons import Desk, find_or_create, merge_rows, purge_person
+from gateway.exchanges.persons import Desk, find_or_create, merge_rows, purge_person, reseal_versions
 from gateway.fhir.elements import identifiers, identity
 from gateway.fhir.outcomes import Unprocessable
+from gateway.fhir.systems import ODS_CODE
 from gateway.mapping.merge import merged, restated
 from gateway.mapping.records import Op, Resource, Sourced
 from gateway.notification.topics import Change, consent_changes, flag_changes, patient_changes, relationship_changes
@@ -24,6 +25,7 @@ from gateway.store.ledger import Moment
 from gateway.store.people import Held, Opened
 from gateway.store.sql import Hold, Read, Write
 
+OTHER_AUTHOR = "The author is another organisation: each writes its own records."
 SUBJECT = {"Flag": "subject", "RelatedPerson": "patient", "Consent": "patient"}
 
 
@@ -95,11 +97,12 @@ def _record(desk: Desk, kind: str, one: Sourced, applied: Applied) -> Generator[
     if not subject:
         where = f"{kind}.{SUBJECT[kind]}"
         raise Unprocessable(f"{where} must name the person by an identifier.", where=where, code="required")
+    _check_owner(kind, resource, desk.agency)
     row = yield from find_or_create(desk, [subject])
     related = yield from _related(desk, kind, resource)
     before = held[0].body if held else None
     after = _after(kind, before, one, clock.day(desk.moment.at))
-    if before == after:
+    if _unchanged(before, after, one.op):
         return []
     stored = yield from store_record(desk, row, kind, one.key, after, held, related)
     applied.written.append(stored.ref)
@@ -107,9 +110,30 @@ def _record(desk: Desk, kind: str, one: Sourced, applied: Applied) -> Generator[
     return [Happened(row.id, change, before, after) for change in _changes(kind, before, after, desk)]
 
 
+def _check_owner(kind: str, resource: Resource, agency: str) -> None:
+    """A Flag that names its author names the sender: nobody writes for another organisation."""
+    author = identity(resource.get("author")) if kind == "Flag" else ""
+    if author.startswith(f"{ODS_CODE}|") and author != f"{ODS_CODE}|{agency}":
+        raise Unprocessable(OTHER_AUTHOR, where="Flag.author", code="business-rule")
+
+
 def _after(kind: str, before: Resource | None, one: Sourced, today: date) -> Resource:
     combined = merged(before, one.resource, one.op)
+    if before is not None:  # a resource that stands for itself comes without our id
+        combined["id"] = before["id"]
     return restated(combined, today) if kind == "Flag" and one.op is not Op.RETRACT else combined
+
+
+def _unchanged(before: Resource | None, after: Resource, op: Op) -> bool:
+    """Whether there is nothing to write. That a feed says the same again, at a later time, is no change of a record."""
+    if before is None or op is not Op.MERGE:
+        return before == after
+    return _without_time(before) == _without_time(after)
+
+
+def _without_time(resource: Resource) -> Resource:
+    told = [one for one in resource.get("extension", ()) if not str(one.get("url", "")).endswith("/status-as-of")]
+    return {**resource, "extension": told}
 
 
 def _changes(kind: str, before: Resource | None, after: Resource, desk: Desk) -> list[Change]:
@@ -153,6 +177,8 @@ def store_record(
     if held is None:
         yield Write(people.ADD_RECORD, _new_record(desk, row, kind, key, identifier, sealed, related))
     else:
+        if held[1] != row.id:
+            yield from reseal_versions(identifier, (yield from desk.open_row(held[1])), row)
         changed = {"record_id": identifier, "person_id": row.id, "related_id": related, "sealed": sealed}
         yield Write(people.SET_RECORD, {**changed, "new_version": version, "at": at})
     kept = {"record": identifier, "version": version, "body": sealed, "updated": at}

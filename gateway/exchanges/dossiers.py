@@ -7,19 +7,22 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from gateway.disclosure.decision import Subject, Tie
-from gateway.disclosure.directives import Directive, compile_consent
+from gateway.disclosure.decision import ADOPTED, Subject, Tie
+from gateway.disclosure.directives import compile_consent
 from gateway.disclosure.release import Holding, Involved
+from gateway.disclosure.rules import Directive
 from gateway.exchanges.agencies import Profile, is_fresh, profile
 from gateway.fhir import systems
-from gateway.fhir.codes import INPATIENT, involvement
-from gateway.fhir.dates import bounds, first_day
+from gateway.fhir.codes import INPATIENT, SHIELDING, involvement
+from gateway.fhir.dates import bounds, first_day, period_bounds
 from gateway.fhir.elements import coding, extension_parts, extension_value, flag_detail, identifiers, identity
-from gateway.store import clock
 from gateway.store.ledger import Feed, Moment
 from gateway.store.people import Held, Opened
 
-MENTAL_HEALTH = frozenset({"adult-mental-health", "perinatal-mental-health"})
+MENTAL_HEALTH = frozenset({"adult-mental-health", "perinatal-mental-health", "camhs"})
+CONFIDENTIALITY = "/v3-Confidentiality"
+RESTRICTED = frozenset({"R", "V"})
+WHOLE_DATE = 10  # characters
 Resource = dict[str, Any]
 
 
@@ -32,13 +35,29 @@ class Known:
     rows: list[Opened]
     proof: list[Tie] = field(default_factory=list)
     relatives: dict[str, Resource] = field(default_factory=dict)  # agency -> RelatedPerson that names the person
+    hidden: list[Opened] = field(default_factory=list)  # sealed by adoption: for the log of who holds them, and nothing else
+    _identities: frozenset[str] | None = None
 
     def at(self, agency: str) -> Opened | None:
+        """What one agency holds of the person."""
         return next((row for row in self.rows if row.agency == agency), None)
 
     def identities(self) -> frozenset[str]:
-        own = [f"{systems.NHS_NUMBER}|{self.nhs}"] if self.nhs else []
-        return frozenset(own + [text for row in self.rows for text in identifiers(row.patient)])
+        """Every identifier of the person at any agency."""
+        if self._identities is None:
+            own = [f"{systems.NHS_NUMBER}|{self.nhs}"] if self.nhs else []
+            self._identities = frozenset(own + [text for row in self.rows for text in identifiers(row.patient)])
+        return self._identities
+
+    def birth_dates(self) -> set[date]:
+        """Every birth date under which anybody holds the person."""
+        return {born for row in self.rows if (born := first_day(row.patient.get("birthDate"))) is not None}
+
+
+def sealed(rows: Iterable[Opened]) -> bool:
+    """Whether anybody's record says that the person was adopted or placed for adoption: then they are as a stranger to
+    all, on every surface (Adoption and Children Act 2002; behaviour sections 1 and 2.2)."""
+    return any(restriction(row) in ADOPTED for row in rows)
 
 
 def in_hospital(rows: Iterable[Opened], on: date) -> dict[str, bool]:
@@ -60,16 +79,16 @@ def has_conditions(people: Iterable[Known]) -> bool:
 def conditional_performers(people: Iterable[Known]) -> set[str]:
     """NHS numbers of those whose wishes hold only while they are in hospital, and of whom nothing has been read yet."""
     listed = list(people)
-    known = {text for one in listed for text in one.identities()}
-    makers = (
+    makers = {
         identity(who)
         for one in listed
         for row in one.rows
         for held in row.of_type("Consent")
         if "while-status" in str(held.body)
         for who in held.body.get("performer", ())
-    )
-    return {text.split("|", 1)[1] for text in makers if text.startswith(f"{systems.NHS_NUMBER}|") and text not in known}
+    }
+    mark, known = f"{systems.NHS_NUMBER}|", {text for one in listed for text in one.identities()}
+    return {text.removeprefix(mark) for text in makers if text.startswith(mark) and text not in known}
 
 
 def is_verified(patient: Resource, traced: bool) -> bool:
@@ -81,6 +100,20 @@ def is_verified(patient: Resource, traced: bool) -> bool:
     return False
 
 
+def confirmed(known: Known, feeds: Mapping[str, Feed], born: date | None) -> bool:
+    """Whether somebody's record holds this NHS number as verified together with this birth date, and nobody's another.
+
+    Where ``born`` is None any one birth date will do, if it is the only one.
+    """
+    dates = known.birth_dates()
+    if not known.nhs or len(dates) != 1 or (born is not None and born not in dates):
+        return False
+    return any(
+        row.patient.get("birthDate") and row.agency in feeds and is_verified(row.patient, profile(feeds[row.agency]).traced)
+        for row in known.rows
+    )
+
+
 def verification(identifier: Resource) -> str:
     """The verification status code of an identifier, empty where none is stated."""
     for extension in identifier.get("extension", ()):
@@ -90,14 +123,26 @@ def verification(identifier: Resource) -> str:
     return ""
 
 
-def restriction(patient: Resource) -> str:
-    return extension_value(patient, "restriction", "valueCode") or ""
+def restriction(row: Opened) -> str:
+    """Why a row may not be opened by machine: adopted, placed-for-adoption, protected; empty where it may."""
+    stated = extension_value(row.patient, "restriction", "valueCode") or ""
+    if stated in ADOPTED:
+        return str(stated)
+    kept_inside = {flag_detail(held.body) for held in row.of_type("Flag") if held.body.get("status") != "entered-in-error"}
+    shielding = sorted(kept_inside & SHIELDING)  # adopted before placed-for-adoption before protected
+    return (shielding[0] if shielding else "") or str(stated) or ("protected" if is_restricted(row.patient) else "")
+
+
+def is_restricted(resource: Resource) -> bool:
+    """Whether a resource is labelled restricted: a relative who asked for protection is never told of."""
+    labels = (resource.get("meta") or {}).get("security", ())
+    return any(str(one.get("system", "")).endswith(CONFIDENTIALITY) and one.get("code") in RESTRICTED for one in labels)
 
 
 def involved(flag: Resource) -> Involved | None:
     """A stored Flag as an involvement; None for markers and what was entered in error."""
     detail = flag_detail(flag)
-    if not detail or flag.get("status") == "entered-in-error":
+    if not detail or detail in SHIELDING or flag.get("status") == "entered-in-error":
         return None
     period = flag.get("period", {})
     services = [coding(one, "/CodeSystem/service") for one in flag.get("category", ())]
@@ -113,95 +158,124 @@ def involved(flag: Resource) -> Involved | None:
 
 
 def involvements(row: Opened) -> list[Involved]:
+    """What an agency does or did with a person."""
     return [one for held in row.of_type("Flag") if (one := involved(held.body))]
 
 
 def is_open(one: Involved, on: date) -> bool:
+    """Whether an involvement is going on; it is not any more on the day on which it ends."""
     return (one.start is None or one.start <= on) and (one.end is None or one.end > on)
 
 
 def directives(known: Known) -> list[Directive]:
     """The wishes on file about a person, at any agency."""
     compiled = (
-        compile_consent(held.body, held.ref, row.agency, held.version)
-        for row in known.rows
-        for held in row.of_type("Consent")
+        compile_consent(held.body, held.ref, row.agency, held.updated) for row in known.rows for held in row.of_type("Consent")
     )
     return [directive for directive in compiled if directive is not None]
 
 
-def ties(rows: Iterable[Opened]) -> list[Tie]:
-    """The relationships on file, active ones only."""
-    return [tie(held, row) for row in rows for held in row.of_type("RelatedPerson") if held.body.get("active", True)]
+def ties(rows: Iterable[Opened], on: date | None = None) -> list[Tie]:
+    """The relationships on file: active ones, and where a day is given those whose period covers it."""
+    return [tie(held, row) for row in rows for held in row.of_type("RelatedPerson") if is_current(held.body, on)]
+
+
+def is_current(related: Resource, on: date | None) -> bool:
+    """Whether a relationship holds: active, and its period, if it has one, covers the day. What cannot be read does not."""
+    if not related.get("active", True):
+        return False
+    if on is None or not related.get("period"):
+        return True
+    try:
+        start, end = period_bounds(related["period"])
+    except ValueError:
+        return False
+    return start.date() <= on < end.date()
 
 
 def tie(held: Held, row: Opened) -> Tie:
+    """A RelatedPerson as the decision sees it."""
     body = held.body
-    responsibility = extension_parts(body, "parental-responsibility")
+    stated = extension_parts(body, "parental-responsibility")
+    value, since, until = _responsibility(stated)
     return Tie(
         patient=identity(body.get("patient")),
-        other=identifiers(body)[0] if identifiers(body) else "",
+        others=frozenset(identifiers(body)),
         role=role(body),
         source=row.agency,
-        responsible=responsibility.get("value") == "yes",
-        responsible_from=_moment(responsibility.get("since"), 0),
-        responsible_until=_moment(responsibility.get("until"), 1),
+        responsibility=value,
+        responsible_from=since,
+        responsible_until=until,
+        confirmed=extension_value(body, "unconfirmed", "valueBoolean") is not True,
     )
 
 
-def role(related: Resource) -> str:
-    """The v3-RoleCode of a relationship: what the related person is to the patient."""
-    for concept in related.get("relationship", ()):
-        code = coding(concept, "/v3-RoleCode")
-        if code:
-            return code
-    return ""
-
-
-def _moment(text: str | None, end: int) -> datetime | None:
-    if not text:
-        return None
+def _responsibility(stated: Mapping[str, str]) -> tuple[str, datetime | None, datetime | None]:
+    """Parental responsibility with its dates; as good as not stated where its dates cannot be read."""
+    value, since, until = (stated.get(part, "") for part in ("value", "since", "until"))
     try:
-        return bounds(text)[end]
+        edges = (bounds(since)[0] if since else None, bounds(until)[1] if until else None)
     except ValueError:
-        return None
+        return "", None, None
+    return (value if value in ("yes", "no") else "", *edges)
+
+
+def roles(related: Resource) -> set[str]:
+    """Every v3-RoleCode of a relationship: what the related person is to the patient."""
+    codings = (one for concept in related.get("relationship", ()) for one in concept.get("coding", ()))
+    return {str(one.get("code")) for one in codings if str(one.get("system", "")).endswith("/v3-RoleCode")}
+
+
+def role(related: Resource) -> str:
+    """One v3-RoleCode of a relationship, the first."""
+    return next((code for concept in related.get("relationship", ()) if (code := coding(concept, "/v3-RoleCode"))), "")
 
 
 def subject(
     known: Known, row: Opened, feed: Feed, moment: Moment, asked_birth: date | None, hospital: Mapping[str, bool]
 ) -> Subject:
     """What the decision must know of a person at one agency. ``hospital``: who is in hospital, of all that were read."""
-    born = first_day(row.patient.get("birthDate"))
-    same_birth = asked_birth is None or born == asked_birth
-    verified = bool(known.nhs) and is_verified(row.patient, profile(feed).traced)
-    linked = known.about != "self" and any(tie.source == row.agency for tie in known.proof)
+    born = row.patient.get("birthDate")
     return Subject(
         custodian=row.agency,
         about=known.about,
         identities=known.identities(),
-        certain=(verified and same_birth and born is not None) or (linked and same_birth),
-        birth_date=born,
-        restriction=restriction(row.patient),
+        certain=_certain(known, row, feed, asked_birth),
+        birth_date=first_day(born) if isinstance(born, str) and len(born) == WHOLE_DATE else None,
+        restriction="adopted" if sealed(known.rows) else restriction(row),
         inpatient=hospital,
         fresh=is_fresh(feed, moment.at),
         proof=tuple(known.proof),
     )
 
 
-def holding(known: Known, row: Opened, feed: Feed, reference: Resource) -> Holding:
-    """What one agency holds about a person, ready to be released."""
+def _certain(known: Known, row: Opened, feed: Feed, asked_birth: date | None) -> bool:
+    """Whether the record is that of the person meant. A relative is certain where the holder itself tells of the tie."""
+    born = first_day(row.patient.get("birthDate"))
+    verified = bool(known.nhs) and born is not None and is_verified(row.patient, profile(feed).traced)
+    if known.about == "self":
+        return verified and (asked_birth is None or born == asked_birth)
+    return any(tie.source == row.agency for tie in known.proof) or (verified and known.birth_dates() == {born})
+
+
+def holding(
+    known: Known, row: Opened, feed: Feed, reference: Resource, involved_with: Iterable[Involved], asked: Resource | None = None
+) -> Holding:
+    """What one agency holds about a person, ready to be released. ``asked``: how the person asked about is named."""
     described: Profile = profile(feed)
     return Holding(
         custodian=row.agency,
         custodian_name=feed.name,
         sensitive=described.sensitive,
         reference=reference,
-        involvements=tuple(involvements(row)),
+        involvements=tuple(involved_with),
         desks=described.desks,
         died=bool(row.patient.get("deceasedBoolean") or row.patient.get("deceasedDateTime")),
         relative=known.relatives.get(row.agency),
+        asked_about=asked,
     )
 
 
-def still_involved(row: Opened, on: date) -> bool:
-    return any(involvement(one.detail, one.start, one.end, on) for one in involvements(row))
+def begun(involved_with: Iterable[Involved], on: date) -> bool:
+    """Whether any of these involvements has begun; what only lies ahead makes nobody known."""
+    return any(involvement(one.detail, one.start, one.end, on) for one in involved_with)

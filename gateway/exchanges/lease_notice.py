@@ -1,7 +1,8 @@
 """A notice that is due: claimed, decided again for its receiver, put on record as about to be disclosed, and shaped.
 
 All of it in one transaction. The event number is given after the Permit, dense per subscription. What may not be told
-any more is withheld, on record. The bytes are posted by the deliverer after this has been committed.
+any more is withheld, on record. What may be told, but to a receiver that is gone, is numbered and put aside where both
+agencies see it. The bytes are posted by the deliverer after this has been committed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from gateway.audit.entry import DONE, REFUSED, Entry, Kind
+from gateway.audit.entry import DONE, FAULT, REFUSED, Entry, Kind
 from gateway.disclosure.decision import Permit, Refuse
 from gateway.exchanges.agencies import profile
 from gateway.exchanges.context import Context, entry_id, new_id
@@ -30,7 +31,7 @@ from gateway.store.vault import open_sealed
 
 NAME = "lease_notice"
 LEASE = 60 * clock.SECOND
-HANDSHAKE = "handshake"
+HANDSHAKE = outbox.HANDSHAKE
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,10 @@ class Lease:
     content_type: str
     body: bytes
     topic: str
+
+
+class NotDue(Exception):
+    """The notice is not to be leased now: finished, another worker's, or due later. Nothing is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +90,17 @@ def open_notice(ctx: Context, row: Row) -> Stored:
 
 
 def lease_notice(ctx: Context, due: Due, moment: Moment) -> Story[Lease | None]:
-    """Claim one notice. None where another worker has it, or where it was withheld."""
+    """Claim one notice; None where it was withheld or put aside. Raises NotDue."""
     rows = yield Read(outbox.NOTICE, {"id": due.notice})
-    if not rows or rows[0][9] not in outbox.UNFINISHED:
-        return Outcome(None, (_nothing(moment),))
+    if not rows or not _is_due(rows[0], moment.at):
+        raise NotDue
     stored = open_notice(ctx, rows[0])
     found = yield Read(outbox.LOCK_SUBSCRIPTION, {"id": rows[0][1]})
     subscribed = open_subscription(ctx, found[0]).with_stamp(moment.stamp)
     if stored.topic == HANDSHAKE:
         return (yield from _claim(ctx, subscribed, stored, HANDSHAKE, None, 0, moment))
     heard = yield from decide_notice(ctx, subscribed, stored.owner, moment, was_inpatient=stored.was_inpatient)
-    told = _told(ctx, subscribed, stored, heard)
+    told = _told(ctx, subscribed, stored, heard, moment.at)
     if isinstance(told, Refuse):
         return (yield from _withhold(ctx, subscribed, stored, told, moment))
     number = stored.number or subscribed.events + 1
@@ -103,13 +108,23 @@ def lease_notice(ctx: Context, due: Due, moment: Moment) -> Story[Lease | None]:
         yield Write(outbox.COUNT_EVENT, {"subscription_id": subscribed.id})
         if heard.ends_here and stored.topic != SIGNAL_ENDED:
             yield from _say_that_it_ends(ctx, subscribed, stored, moment)
+    if subscribed.status == "error" and (yield Read(outbox.SHUT, {"subscription_id": subscribed.id})):
+        return (yield from _put_aside(ctx, subscribed, stored, told, number, moment))
     assert isinstance(heard.about_it, Permit)
     return (yield from _claim(ctx, subscribed, stored, told, heard.about_it, number, moment))
 
 
-def _told(ctx: Context, subscribed: Subscribed, stored: Stored, heard: Heard) -> str | Refuse:
+def _is_due(row: Row, at: int) -> bool:
+    """Whether a row of the outbox may be claimed at this time: what was read before may have been claimed since."""
+    state, due, leased_until = row[9], row[11], row[12]
+    if state == outbox.LEASED:
+        return bool(leased_until <= at)
+    return bool(state == outbox.PENDING and due <= at)
+
+
+def _told(ctx: Context, subscribed: Subscribed, stored: Stored, heard: Heard, at: int) -> str | Refuse:
     """The topic under which the receiver hears of it, or why it does not."""
-    if subscribed.status == "off":
+    if subscribed.status == "off" or subscribed.ends <= at:
         return Refuse("owner-withheld")
     if isinstance(heard.about_it, Refuse):
         return heard.about_it
@@ -209,9 +224,19 @@ def payload_content(resource: dict[str, Any]) -> str:
 def _withhold(
     ctx: Context, subscribed: Subscribed, stored: Stored, refusal: Refuse, moment: Moment
 ) -> Generator[Any, Any, Outcome[Lease | None]]:
-    settled = {"notice": stored.id, "held_epoch": stored.epoch, "new_state": outbox.WITHHELD, "new_due": moment.at}
-    yield Write(outbox.SETTLE, {**settled, "result": "withheld", "at": moment.at})
+    aside = {"notice": stored.id, "seen_epoch": stored.epoch, "new_state": outbox.WITHHELD, "number": stored.number}
+    yield Write(outbox.PUT_ASIDE, {**aside, "result": "withheld", "at": moment.at})
     line = notice_entry(NAME, subscribed, stored, moment, ctx, Kind.DELIVERY, REFUSED, refusal=refusal.reason, consents=refusal.consents)
+    return Outcome(None, (line,))
+
+
+def _put_aside(
+    ctx: Context, subscribed: Subscribed, stored: Stored, told: str, number: int, moment: Moment
+) -> Generator[Any, Any, Outcome[Lease | None]]:
+    """For a receiver that is gone: numbered, there for ``$events``, shown as undelivered, posted to nobody."""
+    aside = {"notice": stored.id, "seen_epoch": stored.epoch, "new_state": outbox.DEAD, "number": number}
+    yield Write(outbox.PUT_ASIDE, {**aside, "result": "receiver is gone", "at": moment.at})
+    line = notice_entry(NAME, subscribed, stored, moment, ctx, Kind.DELIVERY_RESULT, FAULT, told=told, number=number)
     return Outcome(None, (line,))
 
 
@@ -256,7 +281,3 @@ def notice_entry(
         asked=False,
         **more,
     )
-
-
-def _nothing(moment: Moment) -> Entry:
-    return Entry(entry_id(moment.at), moment.at, NAME, DONE, Kind.DELIVERY, detail=(("result", "nothing to lease"),))

@@ -18,21 +18,23 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.decide_notice import decide_notice
 from gateway.exchanges.lease_notice import HANDSHAKE, open_notice, payload_content, route_of, shape_notice
-from gateway.exchanges.lines import line
+from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.look_up_status import LookupRequest, as_asked
 from gateway.exchanges.subscriptions import Subscribed, open_subscription, seal_subscription
-from gateway.fhir.outcomes import Forbidden, NotAuthenticated, NotFound, PreconditionFailed
+from gateway.fhir.outcomes import Forbidden, Gone, NotFound, PreconditionFailed, Unprocessable
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.notification import bundles
 from gateway.notification.bundles import Notice
 from gateway.notification.topics import Topic, told_as
 from gateway.store import clock, outbox
-from gateway.store.ledger import Moment, Outcome, Story
+from gateway.store.ledger import Moment, Outcome, Rows, Story
 from gateway.store.sql import Read, Write
 from gateway.store.vault import seal
 
 Resource = dict[str, Any]
 NOT_HERE = "There is no such subscription, or it is not yours."
+ENDED = "This subscription was deleted."
+ANOTHER_SUBJECT = "Topic and person of a subscription stay as they are: delete it and make another."
 MANY = 1000
 
 
@@ -66,6 +68,7 @@ class ListSubscriptions:
     requester: Requester
     after: str = ""
     count: int = 50
+    status: str = ""
     request_id: str = ""
 
 
@@ -83,12 +86,12 @@ class EventsRequest:
 
 def subscribe(ctx: Context, ask: Subscribe, moment: Moment) -> Story[Subscribed]:
     """Create or update. Raises Forbidden at a gate, the same for everyone asked about."""
-    _check_gate(ctx, ask, moment)
+    check_current(ask.requester, moment)
     known = yield from _known(ctx, ask) if ask.id else _nothing()
+    _check_gate(ctx, ask, moment)
     identifier = ask.id or new_id()
-    message = ask.resource["channel"]["type"] == "message"
     made = Subscribed(
-        identifier, ask.requester.agency, ask.topic, ctx.vault.nhs_token(ask.nhs), _status(ask, message),
+        identifier, ask.requester.agency, ask.topic, ctx.vault.nhs_token(ask.nhs), _status(ask),
         known.events if known else 0, ask.ends, known.version + 1 if known else 1, moment.at, ask.resource, ask.requester,
         ask.purpose, ask.case_reference, ask.case_owner, ask.nhs, ask.reason,
     )  # fmt: skip
@@ -103,10 +106,11 @@ def _nothing() -> Generator[Any, Any, None]:
     yield from ()
 
 
-def _status(ask: Subscribe, message: bool) -> str:
+def _status(ask: Subscribe) -> str:
+    """A message channel is ready at once; a rest-hook after its handshake."""
     if ask.resource.get("status") == "off":
         return "off"
-    return "active" if message else "requested"
+    return "active" if ask.resource["channel"]["type"] == "message" else "requested"
 
 
 def _known(ctx: Context, ask: Subscribe) -> Generator[Any, Any, Subscribed]:
@@ -114,16 +118,18 @@ def _known(ctx: Context, ask: Subscribe) -> Generator[Any, Any, Subscribed]:
     if not rows or rows[0][1] != ask.requester.agency:
         raise NotFound(NOT_HERE)
     known = open_subscription(ctx, rows[0])
+    if known.deleted:
+        raise Gone(ENDED)
     if ask.expected is not None and ask.expected != known.version:
         raise PreconditionFailed("The subscription has been changed since you read it. Read it again.")
+    if (ask.topic, ask.nhs) != (known.topic, known.nhs):
+        raise Unprocessable(ANOTHER_SUBJECT, where="Subscription.criteria", code="business-rule")
     return known
 
 
 def _check_gate(ctx: Context, ask: Subscribe, moment: Moment) -> None:
     lookup = LookupRequest(ask.requester, ask.nhs, "", True, ask.purpose)
     asked = as_asked(ctx, lookup, moment)
-    if ask.requester.stamp != moment.stamp:
-        raise NotAuthenticated("The token is no longer valid. Please get a new one.")
     owner = None
     if ask.case_reference:
         feed = moment.feeds.get(ask.case_owner or ask.requester.agency)
@@ -196,41 +202,54 @@ def _line(name: str, requester: Requester, moment: Moment, request_id: str, made
     )  # fmt: skip
 
 
+def _mine(ctx: Context, rows: Rows, requester: Requester) -> Subscribed | None:
+    """The row of a subscription opened, if it is the requester's own agency's."""
+    return open_subscription(ctx, rows[0]) if rows and rows[0][1] == requester.agency else None
+
+
 def read_subscription(ctx: Context, ask: OwnSubscription, moment: Moment) -> Story[Subscribed | None]:
-    """One of the agency's own, or None."""
+    """One of the agency's own, or None; a deleted one says that it is."""
+    check_current(ask.requester, moment)
     rows = yield Read(outbox.SUBSCRIPTION, {"id": ask.id})
-    mine = rows and rows[0][1] == ask.requester.agency
-    found = open_subscription(ctx, rows[0]) if mine else None
+    found = _mine(ctx, rows, ask.requester)
     return Outcome(found, (_line("read_subscription", ask.requester, moment, ask.request_id, found),))
 
 
 def list_subscriptions(ctx: Context, ask: ListSubscriptions, moment: Moment) -> Story[tuple[list[Subscribed], str]]:
-    """The agency's own, a page at a time."""
+    """The agency's own, a page at a time; deleted ones are left out."""
+    check_current(ask.requester, moment)
     wanted = {"agency": ask.requester.agency, "after": ask.after, "count": ask.count + 1}
     rows = yield Read(outbox.OWN_SUBSCRIPTIONS, wanted)
     found = [open_subscription(ctx, row) for row in rows[: ask.count]]
+    kept = [one for one in found if not one.deleted and ask.status in ("", one.status)]
     entry = line(
         "list_subscriptions", ask.requester, moment, Kind.SEARCH, DONE, request_id=ask.request_id,
         detail=(("resource", "Subscription"),),
     )  # fmt: skip
-    return Outcome((found, found[-1].id if len(rows) > ask.count else ""), (entry,))
+    return Outcome((kept, found[-1].id if len(rows) > ask.count else ""), (entry,))
 
 
 def end_subscription(ctx: Context, ask: OwnSubscription, moment: Moment) -> Story[bool]:
-    """Switch off; it stays readable, its events stay in the log."""
+    """Delete: nothing more is sent; what was sent stays in the log. A repeat changes nothing."""
+    check_current(ask.requester, moment)
     rows = yield Read(outbox.LOCK_SUBSCRIPTION, {"id": ask.id})
-    found = open_subscription(ctx, rows[0]) if rows and rows[0][1] == ask.requester.agency else None
-    if found:
-        yield Write(outbox.SET_STATUS, {"subscription_id": ask.id, "new_status": "off", "at": moment.at})
+    found = _mine(ctx, rows, ask.requester)
+    if found and not found.deleted:
+        gone = replace(found, status="off", deleted=True, updated=moment.at)
+        yield from _write(ctx, gone, moment, is_new=False)
     return Outcome(found is not None, (_line("end_subscription", ask.requester, moment, ask.request_id, found),))
 
 
 def replay_events(ctx: Context, ask: EventsRequest, moment: Moment) -> Story[Resource | None]:
     """``$events``: what was numbered, decided again today. What may no longer be told keeps its number and says no more."""
+    check_current(ask.requester, moment)
     rows = yield Read(outbox.SUBSCRIPTION, {"id": ask.id})
-    if not rows or rows[0][1] != ask.requester.agency:
+    found = _mine(ctx, rows, ask.requester)
+    if found is None:
         return Outcome(None, (_line("replay_events", ask.requester, moment, ask.request_id, None),))
-    subscribed = open_subscription(ctx, rows[0]).with_stamp(moment.stamp)
+    if found.deleted:
+        raise Gone(ENDED)
+    subscribed = found.with_stamp(moment.stamp)
     wanted = {"subscription_id": ask.id, "first": ask.first, "last": ask.last, "count": MANY}
     numbered = yield Read(outbox.NUMBERED, wanted)
     content = ask.content or payload_content(subscribed.resource)
@@ -260,7 +279,7 @@ def _replayed(
         DONE if permit else REFUSED, request_id=request_id, custodian=stored.owner, purpose=subscribed.purpose,
         patient=f"{NHS_NUMBER}|{stored.nhs}", tier=permit.tier if permit else None,
         basis=(permit.basis,) if permit else (), policy=ctx.agreements.version,
-        detail=(("notice", stored.id), ("topic", stored.topic)),
+        detail=(("notice", stored.id), ("topic", stored.topic)), asked=False,
     )  # fmt: skip
 
 

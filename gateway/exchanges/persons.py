@@ -47,6 +47,7 @@ class Desk:
 
     def store_patient(self, row: Opened, patient: Resource) -> Generator[Any, Any, None]:
         """Write a person's identity if it changed, and its tokens."""
+        patient = in_order(patient)
         if patient == row.patient:
             return
         yield from _check_number(self, row, patient)
@@ -75,6 +76,13 @@ class Desk:
         return self.ctx.vault.token("local-id", self.agency, system, value), "local"
 
 
+def in_order(patient: Resource) -> Resource:
+    """A person with the identifiers by their systems: the order in which they came in is no fact about anybody."""
+    if "identifier" not in patient:
+        return patient
+    return {**patient, "identifier": sorted(patient["identifier"], key=lambda one: str(one.get("system", "")))}
+
+
 def _check_number(desk: Desk, row: Opened, patient: Resource) -> Generator[Any, Any, None]:
     """A NHS number that another row of this sender holds: joined if that row has no number of its own kind."""
     number = nhs_number(patient)
@@ -89,17 +97,37 @@ def _check_number(desk: Desk, row: Opened, patient: Resource) -> Generator[Any, 
 
 def find_or_create(desk: Desk, named: list[str]) -> Generator[Any, Any, Opened]:
     """The sender's row of a person with any of these identifiers; rows that prove to be one person are joined."""
-    rows: dict[str, Opened] = {}
-    for text in named:
-        token, _ = desk.token(text)
-        for columns in (yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": desk.agency})):
-            rows[columns[0]] = yield from desk.open_row(columns[0])
+    rows = yield from _rows_named(desk, named)
     if not rows:
         return (yield from _create(desk, named))
     survivor, *others = sorted(rows.values(), key=_local_first)
     for other in others:
         yield from _absorb(desk, survivor, other)
+    # yield from _check_local(desk, survivor, named)
     return survivor
+
+
+def _rows_named(desk: Desk, named: list[str]) -> Generator[Any, Any, dict[str, Opened]]:
+    """The sender's rows with any of these identifiers, by id, opened."""
+    rows: dict[str, Opened] = {}
+    for text in named:
+        token, _ = desk.token(text)
+        for columns in (yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": desk.agency})):
+            rows[columns[0]] = yield from desk.open_row(columns[0])
+    return rows
+
+
+def _check_local(desk: Desk, row: Opened, named: list[str]) -> Generator[Any, Any, None]:
+    """A local identifier that is new, for a row that has another of the same system: two records under one NHS number."""
+    held = _by_system(row.patient)
+    for text in named:
+        system, value = text.split("|", 1)
+        other = held.get(system)
+        if system == systems.NHS_NUMBER or other in (None, value) or f"{system}|{other}" in named:
+            continue
+        token, _ = desk.token(text)
+        if not (yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": desk.agency})):
+            raise Unprocessable(SAME_NUMBER, where="identifier (NHS number)", code="duplicate")
 
 
 def _local_first(row: Opened) -> tuple[bool, str]:
@@ -115,6 +143,7 @@ def _create(desk: Desk, named: list[str]) -> Generator[Any, Any, Opened]:
         "id": identifier,
         "identifier": [dict(zip(("system", "value"), text.split("|", 1), strict=True)) for text in named],
     }
+    patient = in_order(patient)
     at = desk.moment.at
     row = {
         "id": identifier,
@@ -150,9 +179,10 @@ def merge_rows(desk: Desk, patient: Resource) -> Generator[Any, Any, None]:
 
 def _absorb(desk: Desk, survivor: Opened, other: Opened, *, declared: bool = False) -> Generator[Any, Any, None]:
     """Move everything of one row to another of the same sender, sealed anew under the survivor's key."""
-    _check_joinable(survivor, other, declared)
+    _check_joinable(survivor, other, declared=declared)
     rows = yield Read(people.RECORDS_OF_PERSON, {"person_id": other.id})
     for held in (people.open_record(other.cipher, columns) for columns in rows):
+        yield from reseal_versions(held.id, other, survivor)
         yield from _move(desk, held, survivor)
     for columns in (yield Read(people.RELATED_TO, {"person_id": other.id})):
         yield from _repoint(desk, columns, survivor)
@@ -167,7 +197,7 @@ def _absorb(desk: Desk, survivor: Opened, other: Opened, *, declared: bool = Fal
     other.patient = gone
 
 
-def _check_joinable(survivor: Opened, other: Opened, declared: bool) -> None:
+def _check_joinable(survivor: Opened, other: Opened, *, declared: bool) -> None:
     """Rows are joined by a shared number only where they do not contradict each other, and never across an adoption."""
     for row in (survivor, other):
         if any(str(one.get("url", "")).endswith("/restriction") for one in row.patient.get("extension", ())):
@@ -188,7 +218,14 @@ def _joined_identity(survivor: Resource, other: Resource) -> Resource:
     mine = set(identifiers(survivor))
     extra = [one for one in other.get("identifier", ()) if f"{one.get('system')}|{one.get('value')}" not in mine]
     kept = {key: value for key, value in other.items() if key not in ("id", "identifier")}
-    return {**kept, **survivor, "identifier": [*survivor.get("identifier", ()), *extra]}
+    return in_order({**kept, **survivor, "identifier": [*survivor.get("identifier", ()), *extra]})
+
+
+def reseal_versions(record: str, before: Opened, after: Opened) -> Generator[Any, Any, None]:
+    """Earlier versions of a record that goes to another row open with that row's key from now on."""
+    for version, body in (yield Read(people.VERSIONS_OF, {"id": record})):
+        sealed = people.reseal(before.cipher, after.cipher, record, body)
+        yield Write(people.SET_VERSION, {"record_id": record, "the_version": version, "sealed": sealed})
 
 
 def _move(desk: Desk, held: people.Held, survivor: Opened) -> Generator[Any, Any, None]:
@@ -226,19 +263,16 @@ def _repoint(desk: Desk, columns: Row, survivor: Opened) -> Generator[Any, Any, 
 
 def purge_person(desk: Desk, patient: Resource) -> Generator[Any, Any, list[Happened]]:
     """Everything this sender holds of a person goes: identity, tokens, records; who was told hears that it is taken back."""
-    found: list[Opened] = []
-    for text in identifiers(patient):
-        token, _ = desk.token(text)
-        for columns in (yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": desk.agency})):
-            found.append((yield from desk.open_row(columns[0])))
+    found = yield from _rows_named(desk, identifiers(patient))
     happened: list[Happened] = []
-    for row in {row.id: row for row in found}.values():
+    for row in found.values():
         happened.append(Happened(row.id, Change(RETRACTED, clock.day(desk.moment.at).isoformat(), True, "delete")))
         yield from _empty(desk, row)
     return happened
 
 
 def _empty(desk: Desk, row: Opened) -> Generator[Any, Any, None]:
+    """Everything of a row goes, and what the sender's other people are told to be to this one."""
     for statement in (people.DROP_VERSIONS, people.DROP_RECORDS, people.DROP_TOKENS):
         yield Write(statement, {"person_id": row.id})
     gone: Resource = {"resourceType": "Patient", "id": row.id, "active": False}

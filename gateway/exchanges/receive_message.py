@@ -18,7 +18,7 @@ from gateway.audit.entry import DONE, REFUSED, Kind
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.apply import apply
 from gateway.exchanges.context import Context, new_id
-from gateway.exchanges.lines import line
+from gateway.exchanges.lines import check_current, line
 from gateway.fhir import systems
 from gateway.fhir.elements import identifiers, identity
 from gateway.fhir.outcomes import Conflict
@@ -57,6 +57,7 @@ class Reply:
 
 def receive_message(ctx: Context, message: Message, moment: Moment) -> Story[Reply]:
     """Process a message once. Raises Conflict for a reused id, Unprocessable where a rule refuses the content."""
+    check_current(message.requester, moment)
     sender = message.requester.agency
     yield Hold((ctx.vault.token("inbox", sender, message.message_id),))
     before = yield from _before(message)
@@ -77,13 +78,13 @@ def receive_message(ctx: Context, message: Message, moment: Moment) -> Story[Rep
 def _before(message: Message) -> Generator[Any, Any, tuple[bytes, bytes] | None]:
     """Digest and response of the same message, if it was received; raises Conflict for a reused bundle id."""
     sender = message.requester.agency
-    same = yield Read(outbox.MESSAGE_BY_HEADER, {"sender": sender, "message": message.message_id})
-    if same:
-        return same[0][1], same[0][2]
-    other = yield Read(outbox.MESSAGE_BY_BUNDLE, {"sender": sender, "bundle": message.bundle_id})
-    if other:
+    same, bundled = yield (
+        Read(outbox.MESSAGE_BY_HEADER, {"sender": sender, "message": message.message_id}),
+        Read(outbox.MESSAGE_BY_BUNDLE, {"sender": sender, "bundle": message.bundle_id}),
+    )
+    if bundled and bundled[0][0] != message.message_id:
         raise Conflict(REUSED)
-    return None
+    return (same[0][1], same[0][2]) if same else None
 
 
 def _again(message: Message, moment: Moment, before: tuple[bytes, bytes], digest: bytes) -> Outcome[Reply]:

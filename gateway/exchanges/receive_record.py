@@ -13,9 +13,10 @@ from gateway.audit.entry import DONE, REFUSED, Entry, Kind
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.apply import apply
 from gateway.exchanges.context import Context, entry_id
+from gateway.exchanges.lines import check_current
 from gateway.fhir.elements import identifiers
 from gateway.fhir.systems import NHS_NUMBER
-from gateway.mapping.records import Mapped, Unmatched
+from gateway.mapping.records import Mapped
 from gateway.store import people, standing
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Write
@@ -42,10 +43,11 @@ class Receipt:
 
 def receive_record(ctx: Context, record: Record, moment: Moment) -> Story[Receipt]:
     """Apply one record. Raises Unprocessable where a rule of the gateway refuses it; nothing of it is then kept."""
+    check_current(record.requester, moment)
     agency = record.requester.agency
     applied = yield from apply(ctx, agency, record.mapped.resources, moment)
     for one in record.mapped.unmatched:
-        yield from _count(agency, one, moment)
+        yield from _count(agency, f"{record.mapped.version}/{one.table}", one.code, moment)
     yield Write(standing.TOUCH_FEED, {"agency_code": agency, "as_of": moment.at})
     patients = [_patient(row.patient) for row in applied.persons.values()] or [""]
     lines = tuple(_line(record, moment, DONE, patient, applied.written) for patient in patients)
@@ -55,12 +57,14 @@ def receive_record(ctx: Context, record: Record, moment: Moment) -> Story[Receip
 def refuse_record(ctx: Context, record: Record, moment: Moment) -> Story[None]:
     """A record that could not be mapped or applied: on record as refused, nothing of it kept."""
     yield from ()
+    check_current(record.requester, moment)
     return Outcome(None, (_line(record, moment, REFUSED, "", []),))
 
 
-def _count(agency: str, one: Unmatched, moment: Moment) -> Generator[Write, Any, None]:
-    known = {"agency_code": agency, "table_name": one.table, "the_code": one.code, "at": moment.at}
-    row = {"agency": agency, "code_table": one.table, "code": one.code, "seen": 0}
+def _count(agency: str, table: str, code: str, moment: Moment) -> Generator[Write, Any, None]:
+    """One more of a code that its table (format, version, field) does not know, on the agency's review list."""
+    known = {"agency_code": agency, "table_name": table, "the_code": code, "at": moment.at}
+    row = {"agency": agency, "code_table": table, "code": code, "seen": 0}
     yield Write(people.ADD_UNMATCHED, {**row, "first_seen": moment.at, "last_seen": moment.at})
     yield Write(people.COUNT_UNMATCHED, known)
 

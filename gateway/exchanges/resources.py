@@ -10,7 +10,7 @@ from gateway.audit.entry import DONE, REFUSED, Kind
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.apply import apply, fresh_key
 from gateway.exchanges.context import Context
-from gateway.exchanges.lines import line
+from gateway.exchanges.lines import check_current, line
 from gateway.fhir.elements import identity
 from gateway.fhir.outcomes import NotFound, PreconditionFailed, PreconditionRequired
 from gateway.fhir.systems import NHS_NUMBER
@@ -22,7 +22,7 @@ from gateway.store.people import Held
 from gateway.store.sql import Read, Write
 
 Resource = dict[str, Any]
-MAX_PAGE = 200
+LATEST = 2**62
 CHANGED_MEANWHILE = "The resource has been changed since you read it. Read it again and apply your change to it."
 NOT_HERE = "There is no such resource, or it is not yours to read."
 
@@ -46,7 +46,8 @@ class SearchRequest:
     id: str = ""
     status: str = ""
     code: str = ""
-    since: int = 0  # microseconds
+    since: int = 0  # microseconds, inclusive
+    until: int = LATEST  # exclusive
     count: int = 50
     after: str = ""
     request_id: str = ""
@@ -78,6 +79,7 @@ class Written:
 
 def read_resource(ctx: Context, ask: ReadRequest, moment: Moment) -> Story[Held | None]:
     """One of the agency's own resources, or None: not there and not yours are the same."""
+    check_current(ask.requester, moment)
     held = yield from _own(ctx, ask.requester.agency, ask.type, ask.id)
     if held is not None and ask.version is not None and ask.version != held[0].version:
         held = yield from _older(ctx, held, ask.version)
@@ -126,12 +128,13 @@ def _older(
 
 
 def search_resources(ctx: Context, ask: SearchRequest, moment: Moment) -> Story[Page]:
-    """The agency's own resources of a type, by person or all of them in pages."""
-    if ask.id:
+    """The agency's own resources of a type, by id, person or neither; in pages, by their ids."""
+    check_current(ask.requester, moment)
+    if ask.person:
+        found, after = _page((yield from _of_person(ctx, ask)), ask)
+    elif ask.id:
         held = yield from _own(ctx, ask.requester.agency, ask.type, ask.id)
-        found, after = [held[0]] if held else [], ""
-    elif ask.person:
-        found, after = (yield from _of_person(ctx, ask)), ""
+        found, after = _page([held[0]] if held else [], ask)
     else:
         found, after = yield from _all(ctx, ask)
     kept = tuple(held for held in found if _matches(held, ask))
@@ -140,6 +143,12 @@ def search_resources(ctx: Context, ask: SearchRequest, moment: Moment) -> Story[
         detail=(("resource", ask.type),),
     )  # fmt: skip
     return Outcome(Page(kept, after), (entry,))
+
+
+def _page(found: list[Held], ask: SearchRequest) -> tuple[list[Held], str]:
+    """The matches after the cursor, and the cursor of the next page."""
+    rest = [held for held in sorted(found, key=lambda held: held.id) if held.id > ask.after and _matches(held, ask)]
+    return rest[: ask.count], rest[ask.count - 1].id if len(rest) > ask.count else ""
 
 
 def _of_person(ctx: Context, ask: SearchRequest) -> Generator[Any, Any, list[Held]]:
@@ -170,6 +179,8 @@ def _all(ctx: Context, ask: SearchRequest) -> Generator[Any, Any, tuple[list[Hel
 
 
 def _matches(held: Held, ask: SearchRequest) -> bool:
+    if ask.id and held.id != ask.id:
+        return False
     if ask.status and str(held.body.get("status", "")) != ask.status:
         return False
     if ask.code:
@@ -177,11 +188,12 @@ def _matches(held: Held, ask: SearchRequest) -> bool:
         system, _, code = ask.code.rpartition("|")
         if not any(one.get("code") == code and (not system or one.get("system") == system) for one in codings):
             return False
-    return held.updated >= ask.since or held.type == "Patient"
+    return ask.since <= held.updated < ask.until or held.type == "Patient"
 
 
 def write_resource(ctx: Context, ask: WriteRequest, moment: Moment) -> Story[Written]:
     """Create or update one of the agency's own resources; the same line as a record that comes in."""
+    check_current(ask.requester, moment)
     agency = ask.requester.agency
     key = fresh_key()
     if ask.id:
@@ -212,6 +224,8 @@ def _unchanged(ctx: Context, ask: WriteRequest, moment: Moment) -> Generator[Any
     held = yield from _own(ctx, ask.requester.agency, ask.type, ask.id)
     if held is None:
         raise NotFound(NOT_HERE)
+    if held[0].version != ask.expected:
+        raise PreconditionFailed(CHANGED_MEANWHILE)
     entry = line(
         "write_resource", ask.requester, moment, Kind.RECEIVED, DONE, request_id=ask.request_id,
         detail=(("resource", held[0].ref), ("result", "unchanged")),

@@ -16,7 +16,7 @@ from gateway.audit.entry import DONE, Entry, Kind, parse
 from gateway.audit.event import as_event
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
-from gateway.exchanges.lines import line
+from gateway.exchanges.lines import check_current, line
 from gateway.store import audit_log
 from gateway.store.ledger import Moment, Outcome, Rows, Story
 from gateway.store.sql import Params, Read, Statement
@@ -78,6 +78,7 @@ _STATEMENTS: dict[tuple[str, ...], Statement] = {}
 def record_search(ctx: Context, query: AuditQuery, moment: Moment) -> Story[None]:
     """Put the auditor's question on record; committed before anything is read."""
     yield from ()
+    check_current(query.requester, moment)
     entry = line(
         NAME, query.requester, moment, Kind.SEARCH, DONE, request_id=query.request_id, patient=query.patient,
         purpose="audit", detail=(("query", query.described()),),

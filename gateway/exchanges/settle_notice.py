@@ -15,6 +15,7 @@ from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Read, Write
 
 NAME = "settle_notice"
+ONE_ATTEMPT = (0.0,)  # a handshake that fails puts the subscription in error (R5 backport)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,10 @@ class Settlement:
 def settle_notice(ctx: Context, settlement: Settlement, moment: Moment) -> Story[Next]:
     """Settle one lease. A lease that was overtaken changes nothing: its epoch is past."""
     lease = settlement.lease
-    rows = yield Read(outbox.NOTICE, {"id": lease.notice})
+    rows = yield Read(outbox.LEASED_NOTICE, {"id": lease.notice})
     chance = secrets.randbelow(1000) / 1000
-    step = next_step(lease.attempt, settlement.posted, chance, settlement.steps)
-    if not rows:  # another worker holds the row at this very moment
-        rows = yield Read(outbox.NOTICE, {"id": lease.notice})
-    if not rows:
-        raise RuntimeError("the notice is held by another worker; it will be settled by the next attempt")
+    steps = ONE_ATTEMPT if lease.topic == HANDSHAKE else settlement.steps
+    step = next_step(lease.attempt, settlement.posted, chance, steps)
     stored = open_notice(ctx, rows[0])
     found = yield Read(outbox.SUBSCRIPTION, {"id": lease.subscription})
     subscribed = open_subscription(ctx, found[0])
@@ -50,9 +48,10 @@ def settle_notice(ctx: Context, settlement: Settlement, moment: Moment) -> Story
             "at": moment.at,
         },
     )
-    status = _status_after(lease, step)
-    if changed and status:
-        yield Write(outbox.SET_STATUS, {"subscription_id": subscribed.id, "new_status": status, "at": moment.at})
+    turned = _turned(lease, step)
+    if changed and turned:
+        old, new = turned
+        yield Write(outbox.TURN_STATUS, {"subscription_id": subscribed.id, "old_status": old, "new_status": new, "at": moment.at})
     line = notice_entry(
         NAME, subscribed, stored, moment, ctx, Kind.DELIVERY_RESULT, DONE if step.state == "delivered" else FAULT,
         told=lease.topic,
@@ -60,11 +59,15 @@ def settle_notice(ctx: Context, settlement: Settlement, moment: Moment) -> Story
     return Outcome(step, (_with_result(line, step, settlement.posted),))
 
 
-def _status_after(lease: Lease, step: Next) -> str:
-    """A handshake decides whether a subscription is active; a receiver that is gone or silent puts it in error."""
+def _turned(lease: Lease, step: Next) -> tuple[str, str] | None:
+    """The status from which and to which a subscription turns, if it does.
+
+    A handshake decides whether it becomes active; a receiver that is gone or silent puts it in error. Only its agency
+    brings it back from there.
+    """
     if lease.topic == HANDSHAKE:
-        return "active" if step.state == "delivered" else "error"
-    return "error" if step.disable or step.state == "dead" else ""
+        return ("requested", "active" if step.state == "delivered" else "error")
+    return ("active", "error") if step.disable or step.state == "dead" else None
 
 
 def _with_result(line: Entry, step: Next, posted: Posted) -> Entry:

@@ -35,6 +35,7 @@ class Subscribed:
     case_owner: str
     nhs: str
     reason: str = ""
+    deleted: bool = False
 
     @property
     def channel(self) -> Resource:
@@ -66,6 +67,7 @@ def seal_subscription(ctx: Context, one: Subscribed) -> bytes:
         "case_owner": one.case_owner,
         "nhs": one.nhs,
         "reason": one.reason,
+        "deleted": one.deleted,
     }
     return seal(ctx.vault.shelf("subscription"), orjson.dumps(body), one.id)
 
@@ -75,9 +77,9 @@ def open_subscription(ctx: Context, columns: Row) -> Subscribed:
     identifier, agency, topic, person, status, sealed, events, ends, version, updated = columns
     body = orjson.loads(open_sealed(ctx.vault.shelf("subscription"), sealed, identifier))
     requester = Requester(
-        body["client"], agency, frozenset(), body["user"], body["role"], frozenset(body["purposes"]), token_id="subscription"
+        body["client"], agency, frozenset(), body["user"], body["role"], frozenset(body["purposes"])
     )
     return Subscribed(
         identifier, agency, topic, person, status, events, ends, version, updated, body["resource"], requester,
-        body["purpose"], body["case"], body["case_owner"], body["nhs"], body["reason"],
+        body["purpose"], body["case"], body["case_owner"], body["nhs"], body["reason"], body.get("deleted", False),
     )  # fmt: skip

@@ -13,6 +13,8 @@ RECENT = timedelta(days=365)  # the twelve months of the CP-IS window
 
 
 class Answer(StrEnum):
+    """What one agency says about one person (code system answer)."""
+
     KNOWN = "known"
     RECENTLY_CLOSED = "recently-closed"
     CLOSED = "closed"
@@ -22,6 +24,8 @@ class Answer(StrEnum):
 
 
 class Involvement(StrEnum):
+    """The coarse status of an involvement, tier 1 (code system involvement)."""
+
     HIGH_INTENSITY = "high-intensity"
     ACTIVE = "active"
     PENDING = "pending"
@@ -84,28 +88,49 @@ def involvement(detail: str, start: date | None, end: date | None, on: date) -> 
     return Involvement.RECENTLY_CLOSED if on - end <= RECENT else Involvement.CLOSED
 
 
+# Kept inside, and what they are sent as (codes.md): a detention is a stay in hospital, its section is never told.
+SENT_AS = {
+    "detained": "inpatient",
+    "recalled": "inpatient",
+    "cto": "community",
+    "conditional-discharge": "community",
+    "guardianship": "community",
+}
+# Kept inside and never sent: whose record has one is shielded.
+SHIELDING = frozenset({"adopted", "placed-for-adoption", "protected"})
+INPATIENT = frozenset({"inpatient", "inpatient-mother-baby", "on-leave", "absent-without-leave"})
+
+AGENCY_KINDS = frozenset(
+    {
+        "children-social-care", "early-help", "adult-mental-health", "camhs", "perinatal-mental-health", "drug-alcohol",
+        "maternity", "health-visiting", "school-nursing", "school", "gp", "emergency-care", "adult-social-care", "housing",
+        "police", "voluntary",
+    }
+)  # fmt: skip
+
 # Roles by what they answer (v3-RoleCode). A relationship says what the related person is to the patient.
-CHILDREN = frozenset({"CHILD", "SONC", "DAUC", "SON", "DAU", "NCHILD", "STPCHLD", "CHLDADOPT", "CHLDFOST"})
+CHILDREN = frozenset({"CHILD", "SONC", "DAUC", "SON", "DAU", "NCHILD", "STPCHLD", "CHLDADOPT", "CHLDFOST"}) | frozenset(
+    {"STPSON", "STPDAU", "SONADOPT", "DAUADOPT", "SONFOST", "DAUFOST"}  # narrower codes of the same
+)
 PARENTS = frozenset(
     {"PRN", "MTH", "FTH", "NPRN", "NMTH", "NFTH", "ADOPTP", "ADOPTM", "ADOPTF", "STPPRN", "STPMTH", "STPFTH", "GUARD"}
 )
+FOSTER_CARERS = frozenset({"PRNFOST", "MTHFOST", "FTHFOST"})  # never parents, whatever else they are called
 
 INVERSE_NEUTRAL: dict[str, str] = {
-    **{child: "PRN" for child in ("CHILD", "SONC", "DAUC", "SON", "DAU")},
+    **dict.fromkeys(("CHILD", "SONC", "DAUC", "SON", "DAU"), "PRN"),
     "NCHILD": "NPRN",
-    "STPCHLD": "STPPRN",
-    "CHLDFOST": "PRNFOST",
-    "CHLDADOPT": "ADOPTP",
-    "GRNDCHILD": "GRPRN",
-    "GRNDSON": "GRPRN",
-    "GRNDDAU": "GRPRN",
-    **{parent: "CHILD" for parent in ("PRN", "MTH", "FTH")},
-    **{parent: "NCHILD" for parent in ("NPRN", "NMTH", "NFTH")},
-    **{parent: "STPCHLD" for parent in ("STPPRN", "STPMTH", "STPFTH")},
-    **{parent: "CHLDFOST" for parent in ("PRNFOST", "MTHFOST", "FTHFOST")},
-    **{parent: "CHLDADOPT" for parent in ("ADOPTP", "ADOPTM", "ADOPTF")},
-    **{parent: "GRNDCHILD" for parent in ("GRPRN", "GRMTH", "GRFTH")},
-    **{sibling: "SIB" for sibling in ("SIB", "BRO", "SIS")},
+    **dict.fromkeys(("STPCHLD", "STPSON", "STPDAU"), "STPPRN"),
+    **dict.fromkeys(("CHLDFOST", "SONFOST", "DAUFOST"), "PRNFOST"),
+    **dict.fromkeys(("CHLDADOPT", "SONADOPT", "DAUADOPT"), "ADOPTP"),
+    **dict.fromkeys(("GRNDCHILD", "GRNDSON", "GRNDDAU"), "GRPRN"),
+    **dict.fromkeys(("PRN", "MTH", "FTH"), "CHILD"),
+    **dict.fromkeys(("NPRN", "NMTH", "NFTH"), "NCHILD"),
+    **dict.fromkeys(("STPPRN", "STPMTH", "STPFTH"), "STPCHLD"),
+    **dict.fromkeys(("PRNFOST", "MTHFOST", "FTHFOST"), "CHLDFOST"),
+    **dict.fromkeys(("ADOPTP", "ADOPTM", "ADOPTF"), "CHLDADOPT"),
+    **dict.fromkeys(("GRPRN", "GRMTH", "GRFTH"), "GRNDCHILD"),
+    **dict.fromkeys(("SIB", "BRO", "SIS"), "SIB"),
     "SPS": "SPS",
     "DOMPART": "DOMPART",
     "SIGOTHR": "SIGOTHR",
@@ -136,5 +161,3 @@ def inverse_role(role: str, gender: str = "") -> str | None:
     if pair is None or gender not in ("female", "male"):
         return neutral
     return pair[0] if gender == "female" else pair[1]
-
-INPATIENT = frozenset({"inpatient", "inpatient-mother-baby", "on-leave", "absent-without-leave"})

@@ -39,9 +39,14 @@ def _next_month(start: datetime) -> datetime:
 
 
 def period_bounds(period: dict[str, str] | None) -> tuple[datetime, datetime]:
-    """The interval of a Period: inclusive to the end of its stated precision. Raises ValueError."""
+    """The interval of a Period: inclusive to the end of its stated precision. Raises ValueError.
+
+    An edge that is said to be unknown (only its extension is there) is no open edge: that raises too.
+    """
     if not period:
         return FIRST, LAST
+    if any(f"_{edge}" in period and not period.get(edge) for edge in ("start", "end")):
+        raise ValueError("an edge of the period is not known")
     start = bounds(period["start"])[0] if period.get("start") else FIRST
     end = bounds(period["end"])[1] if period.get("end") else LAST
     return start, end
@@ -53,6 +58,8 @@ def first_day(text: str | None) -> date | None:
     if not text:
         return None
     try:
+        if isinstance(text, str) and len(text) == 10 and text[7] == "-":  # a whole date is by far the most common
+            return date.fromisoformat(text)
         return bounds(text)[0].date()
     except ValueError:
         return None

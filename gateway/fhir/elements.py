@@ -6,25 +6,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.fhir import systems
+from gateway.fhir.codes import SENT_AS
 
 Resource = Mapping[str, Any]
 
 
 def identity(reference: Resource | None) -> str:
-    """``system|value`` of a logical reference; empty where there is none."""
-    identifier = (reference or {}).get("identifier") or {}
-    system, value = identifier.get("system"), identifier.get("value")
-    return f"{system}|{value}" if system and value else ""
+    """``system|value`` of a logical reference; empty where there is none. NHS numbers without spaces and hyphens."""
+    return _token((reference or {}).get("identifier") or {})
 
 
 def identifiers(resource: Resource) -> list[str]:
-    """Every ``system|value`` among the identifiers of a resource."""
-    return [f"{one['system']}|{one['value']}" for one in resource.get("identifier", ()) if one.get("system") and one.get("value")]
+    """Every ``system|value`` among the identifiers of a resource. NHS numbers without spaces and hyphens."""
+    return [token for one in resource.get("identifier", ()) if (token := _token(one))]
+
+
+def _token(identifier: Resource) -> str:
+    system, value = identifier.get("system"), identifier.get("value")
+    if not system or not value:
+        return ""
+    if system == systems.NHS_NUMBER:  # however it was written, it must name the same person: a wish hangs on it
+        value = str(value).replace(" ", "").replace("-", "")
+    return f"{system}|{value}"
 
 
 def nhs_number(resource: Resource) -> str:
     """The NHS number among the identifiers of a resource, empty where it has none."""
-    return next((one["value"] for one in resource.get("identifier", ()) if one.get("system") == systems.NHS_NUMBER), "")
+    mark = f"{systems.NHS_NUMBER}|"
+    return next((token.removeprefix(mark) for token in identifiers(resource) if token.startswith(mark)), "")
 
 
 def coding(concept: Resource | None, system_end: str) -> str:
@@ -62,5 +71,10 @@ def first_value(part: Resource) -> str:
 
 
 def flag_detail(flag: Resource) -> str:
-    """The involvement-detail of a Flag; empty for markers."""
-    return coding(flag.get("code"), "/CodeSystem/involvement-detail")
+    """The involvement-detail of a Flag as it may be sent; empty for markers.
+
+    Legal orders and detention are kept inside: what is known of them is that the person is looked after, in hospital,
+    or with a community team (codes.SENT_AS).
+    """
+    detail = coding(flag.get("code"), "/CodeSystem/involvement-detail")
+    return SENT_AS.get(detail, "looked-after" if detail.startswith("cla-") else detail)

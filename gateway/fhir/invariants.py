@@ -128,5 +128,5 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "Reference": (
         Rule("Reference", "A reference points at nothing: it needs a reference, an identifier or a display", _known_recipient),
     ),
-    **{name: (_QTY_3,) for name in _QTY_TYPES},
+    **dict.fromkeys(_QTY_TYPES, (_QTY_3,)),
 }  # fmt: skip

@@ -58,6 +58,7 @@ class Walk:
         if "contained" in value:
             self._containment(value, path, contained)
         self._contained = outer
+        return None
 
     def _say(self, text: str, code: str, where: str, severity: str = "error") -> None:
         if len(self.issues) < MOST_ISSUES:
@@ -75,6 +76,7 @@ class Walk:
             self._members(node, shape, path)
             self._whole(node, shape, path)
         self._depth -= 1
+        return None
 
     def _members(self, node: Node, shape: Shape, path: str) -> None:
         elements = shape.elements
@@ -125,6 +127,7 @@ class Walk:
                 self._one(element, item, node, f"{place}[{number}]")
         else:
             self._aligned(element, value, node, place)
+        return None
 
     def _one(self, element: Element, value: Any, node: Node, place: str) -> None:
         if element.is_resource:
@@ -136,6 +139,7 @@ class Walk:
         self._object(value, shape, place)
         if shape.name == "Reference" and type(value) is dict:
             self._reference(value, element.targets, place)
+        return None
 
     def _aligned(self, element: Element, values: list[Any], node: Node, place: str) -> None:
         """Arrays of primitives and of their extensions: null only where the other array has something."""

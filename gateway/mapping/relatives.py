@@ -15,8 +15,8 @@ from gateway.mapping.values import Work
 PARTNERS: Final = frozenset({"SPS", "DOMPART", "SIGOTHR", "HUSB", "WIFE"})
 MORE_INVERSES: Final = {  # neutral, beside those of gateway.fhir.codes
     **{role: role for role in ("HSIB", "COUSN", "NBOR", "ROOM")},
-    **{role: "SPS" for role in ("HUSB", "WIFE")},
-    **{role: "NIENEPH" for role in ("AUNT", "UNCLE")},
+    **dict.fromkeys(("HUSB", "WIFE"), "SPS"),
+    **dict.fromkeys(("AUNT", "UNCLE"), "NIENEPH"),
     "PRNINLAW": "CHLDINLAW",
     "CHLDINLAW": "PRNINLAW",
 }

@@ -7,12 +7,13 @@ Topics are data (``mappings/topics``): tier and urgency each. A topic above the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from gateway.fhir.codes import SHIELDING
 from gateway.fhir.dates import first_day
 from gateway.fhir.elements import extension_parts, flag_detail
 
@@ -58,55 +59,119 @@ class Change:
     happened: str  # FHIR date or dateTime
     status: bool  # whether the person's status changed by it
     reason: str = "new"  # new | update | delete, of the MessageHeader
+    undoes: frozenset[str] = frozenset()  # of a retraction: the topics under which the record was told; empty: any
+
+
+AS_TOLD = "as-told"
 
 
 def load_topics(folder: Path) -> dict[str, Topic]:
     """All topics by code. Raises ValueError naming the file."""
     topics = {}
     for path in sorted(folder.glob("*.json")):
-        raw = json.loads(path.read_text())
         try:
-            tier = raw["tier"] if isinstance(raw["tier"], int) else None
-            topics[raw["code"]] = Topic(raw["code"], raw["title"], tier, bool(raw["urgent"]))
-        except KeyError as fault:
-            raise ValueError(f"{path}: {fault} is missing") from fault
+            raw = json.loads(path.read_text())
+            topics[raw["code"]] = Topic(raw["code"], raw["title"], _tier(raw["tier"]), raw["urgent"] is True)
+        except (KeyError, TypeError, ValueError) as fault:
+            raise ValueError(f"{path}: {fault!r}") from fault
     return topics
 
 
+def _tier(stated: Any) -> int | None:
+    """The tier of a topic. What is neither 0 to 3 nor as-told must not pass as told to everybody."""
+    if stated == AS_TOLD:
+        return None
+    if type(stated) is not int or stated not in range(4):
+        raise ValueError("tier is 0 to 3 or as-told")
+    return stated
+
+
 def flag_changes(before: Resource | None, after: Resource, on: date) -> list[Change]:
-    """What the change of a Flag means: a stay begun or ended, a plan begun or ended, a record taken back."""
+    """What the change of a Flag means: a stay begun or ended, a plan begun or ended, a record taken back.
+
+    ``before`` counts as it stood when it was stored, so that a start or end that lay ahead then is told once its day
+    has come and the record is sent again. What ended long before it was first told is history and no news.
+    """
     detail = flag_detail(after)
-    if not detail:
+    if not detail or detail in SHIELDING:
         return []
-    was, now = _open(before, on), _open(after, on)
+    was, now = _was_open(before), _open(after, on)
     if after.get("status") == "entered-in-error":
-        return [Change(RETRACTED, on.isoformat(), True, "delete")] if before is not None and was is not None else []
-    if not was and now:
-        return [_begun(detail, after, on)]
-    if was and now is False:
+        undone = frozenset({STATUS_CHANGED, STARTED.get(detail, STATUS_CHANGED), ENDED.get(detail, STATUS_CHANGED)})
+        return [] if was is None else [Change(RETRACTED, on.isoformat(), True, "delete", undone)]
+    if now and (not was or flag_detail(before or {}) != detail):
+        return [_begun(detail, before, after, on)]
+    if now is False and (was or (before is None and _has_just_ended(after, on))):
         return [_ended(detail, after, on)]
     return [Change("lead-professional-changed", on.isoformat(), False, "update")] if now and _lead_changed(before, after) else []
 
 
-def _begun(detail: str, flag: Resource, on: date) -> Change:
-    return Change(STARTED.get(detail, STATUS_CHANGED), flag.get("period", {}).get("start") or on.isoformat(), True)
+def _begun(detail: str, before: Resource | None, flag: Resource, on: date) -> Change:
+    """New; or, where an end was taken back (a cancelled discharge), an update of what was told."""
+    reason = "update" if before is not None and _was_open(before) is False and _has_begun(before, on) else "new"
+    return Change(STARTED.get(detail, STATUS_CHANGED), flag.get("period", {}).get("start") or on.isoformat(), True, reason)
 
 
 def _ended(detail: str, flag: Resource, on: date) -> Change:
-    return Change(ENDED.get(detail, STATUS_CHANGED), flag.get("period", {}).get("end") or on.isoformat(), True)
+    end = first_day(flag.get("period", {}).get("end"))
+    if end is None or end > on:  # it did not end: its start was put off
+        return Change(STATUS_CHANGED, on.isoformat(), True, "update")
+    return Change(ENDED.get(detail, STATUS_CHANGED), flag["period"]["end"], True)
 
 
-def _open(flag: Resource | None, on: date) -> bool | None:
-    """Whether an involvement is open on a day; None where there is none, or it was entered in error."""
+NEWS = timedelta(days=7)  # an end that is first told later than this is history
+
+
+def _has_just_ended(flag: Resource, on: date) -> bool:
+    end = first_day(flag.get("period", {}).get("end"))
+    return end is not None and on - NEWS <= end <= on
+
+
+def _has_begun(flag: Resource, on: date) -> bool:
+    start = first_day(flag.get("period", {}).get("start"))
+    return start is None or start <= on
+
+
+def _open(flag: Resource, on: date) -> bool | None:
+    """Whether an involvement is open on a day; None where it was entered in error."""
+    if flag.get("status") == "entered-in-error":
+        return None
+    end = first_day(flag.get("period", {}).get("end"))
+    return _has_begun(flag, on) and (end is None or end > on)
+
+
+def _was_open(flag: Resource | None) -> bool | None:
+    """Whether an involvement was open when it was stored (its status was set then); None where there was none."""
     if flag is None or flag.get("status") == "entered-in-error":
         return None
-    period = flag.get("period", {})
-    start, end = first_day(period.get("start")), first_day(period.get("end"))
-    return (start is None or start <= on) and (end is None or end > on)
+    return flag.get("status") == "active"
 
 
 def _lead_changed(before: Resource | None, after: Resource) -> bool:
     return before is not None and before.get("contained", []) != after.get("contained", []) and "contained" in after
+
+
+MOVES = {ENDED[detail]: STARTED[detail] for detail in ENDED if detail in STARTED}
+
+
+def of_one_person(changes: Sequence[Change]) -> list[Change]:
+    """The changes of one person in one record, without what only looks like an end and a new start.
+
+    A child who moves from one placement to the next is looked after all the while: the end of the one and the start
+    of the other, on the same or the next day, are one change of the care plan.
+    """
+    left = list(changes)
+    for end in changes:
+        start = next((one for one in left if one.topic == MOVES.get(end.topic) and _follows(end, one)), None)
+        if start is not None and end in left:
+            left[left.index(end)] = Change("care-plan-changed", start.happened, False, "update")
+            left.remove(start)
+    return left
+
+
+def _follows(end: Change, start: Change) -> bool:
+    ended, begun = first_day(end.happened), first_day(start.happened)
+    return ended is not None and begun is not None and timedelta(0) <= begun - ended <= timedelta(days=1)
 
 
 def relationship_changes(before: Resource | None, after: Resource, on: date) -> list[Change]:
@@ -122,6 +187,7 @@ def _relation(related: Resource) -> tuple[Any, ...]:
 
 
 def consent_changes(on: date, *, is_new: bool) -> list[Change]:
+    """A wish was written down or changed; what it says is not told."""
     return [Change("wishes-changed", on.isoformat(), False, "new" if is_new else "update")]
 
 
@@ -137,7 +203,10 @@ def _died(patient: Resource) -> bool:
 
 
 def hears(subscribed: str, change: Change) -> bool:
-    """Whether a subscription to a topic is told of a change."""
+    """Whether a subscription to a topic is told of a change. Whoever may have been told of a record hears that it is
+    taken back."""
+    if change.topic == RETRACTED:
+        return not change.undoes or subscribed in change.undoes or subscribed == RETRACTED
     return subscribed == change.topic or (subscribed == STATUS_CHANGED and change.status)
 
 
@@ -146,3 +215,19 @@ def told_as(topic: Topic, tier: int) -> str | None:
     if topic.tier is None or topic.tier <= tier:
         return topic.code
     return STATUS_CHANGED if tier >= 1 else None
+
+
+# The class of data that a topic tells, where its tier does not say it.
+TELLS = {"relationship-changed": "relative-identity", "crisis-plan-updated": "marker", "contact-arrangements-changed": "marker"}
+OF_TIER = {0: {"existence"}, 1: {"status"}, 2: {"contact"}, 3: {"status", "detail"}}
+
+
+def told_to(topic: Topic, classes: frozenset[str]) -> str | None:
+    """The topic under which a receiver who may hear these classes hears of it; None where nothing may be told.
+
+    The tier alone would tell a receiver who may hear the contact, and nothing else, that the status has changed.
+    """
+    needed = {TELLS[topic.code]} if topic.code in TELLS else OF_TIER[topic.tier or 0]
+    if topic.tier is None or needed <= classes:
+        return topic.code
+    return STATUS_CHANGED if "status" in classes else None

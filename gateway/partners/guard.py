@@ -9,16 +9,27 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+Resolver = Callable[[str, int], Awaitable[list[str]]]
+
 # Forms that carry an IPv4 address inside an IPv6 one; what they lead to must be vetted too. The standard library
 # calls some of these global.
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
-NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")
+# Global to the standard library, and never a receiver's: translation of one's own network, old site-local, relays,
+# documentation, segment routing.
+NEVER = tuple(
+    ipaddress.ip_network(text) for text in ("64:ff9b:1::/48", "fec0::/10", "192.88.99.0/24", "3fff::/20", "5f00::/16", "::/96")
+)
+STANDARD_PORTS = {"https": 443, "http": 80}
+FIRST_FREE_PORT = 1024  # below it, other services listen
+RESOLVERS = ThreadPoolExecutor(16, thread_name_prefix="resolve")  # a name server that hangs delays its own names only
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -44,9 +55,8 @@ class Target:
 
     @property
     def host_header(self) -> str:
-        standard = {"https": 443, "http": 80}[self.scheme]
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == standard else f"{host}:{self.port}"
+        return host if self.port == STANDARD_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def check_url(url: str, *, loopback_allowed: bool = False) -> None:
@@ -57,8 +67,14 @@ def check_url(url: str, *, loopback_allowed: bool = False) -> None:
         raise Refused("An endpoint must be https.")
     if parts.scheme not in ("https", "http"):
         raise Refused("An endpoint must be https.")
-    if parts.username or parts.password or parts.fragment:
+    if "@" in parts.netloc or "#" in url:
         raise Refused("An endpoint has no credentials and no fragment.")
+    if _port(parts) < FIRST_FREE_PORT and _port(parts) not in STANDARD_PORTS.values():
+        raise Refused("An endpoint is at port 443 or at one above 1023.")
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or STANDARD_PORTS.get(parts.scheme, 0)
 
 
 def _split(url: str) -> SplitResult:
@@ -74,20 +90,30 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-async def vet(url: str, *, loopback_allowed: bool = False, allowed: tuple[Network, ...] = ()) -> Target:
+async def resolve(host: str, port: int) -> list[str]:
+    """Every address of a name. Raises OSError or ValueError where it has none."""
+    return await asyncio.get_running_loop().run_in_executor(RESOLVERS, _look_up, host, port)
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    return [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+async def vet(
+    url: str, *, loopback_allowed: bool = False, allowed: tuple[Network, ...] = (), resolver: Resolver = resolve
+) -> Target:
     """Resolve the host once and check every address it has. Raises Refused."""
     check_url(url, loopback_allowed=loopback_allowed)
     parts = _split(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host, port = str(parts.hostname), _port(parts)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-    except OSError:
+        addresses = [ipaddress.ip_address(text.split("%")[0]) for text in await resolver(host, port)]
+    except (OSError, ValueError):
         raise Refused("The endpoint's host cannot be resolved.") from None
-    addresses = [ipaddress.ip_address(str(one[4][0]).split("%")[0]) for one in found]
     if not addresses or not all(_is_allowed(address, loopback_allowed, allowed) for address in addresses):
         raise Refused("The endpoint's host has an address that is not allowed.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.scheme, str(parts.hostname), port, path, str(addresses[0]))
+    return Target(parts.scheme, host, port, path, str(addresses[0]))
 
 
 def _is_allowed(address: Address, loopback_allowed: bool, allowed: tuple[Network, ...]) -> bool:
@@ -96,6 +122,8 @@ def _is_allowed(address: Address, loopback_allowed: bool, allowed: tuple[Network
         return _is_allowed(inner, loopback_allowed, allowed)
     if any(address in network for network in allowed):
         return True
+    if any(address in network for network in NEVER):
+        return loopback_allowed and address.is_loopback
     if address.is_loopback:
         return loopback_allowed
     return address.is_global and not address.is_multicast and not address.is_reserved
@@ -107,7 +135,7 @@ def _inner(address: Address) -> Address | None:
         return None
     if address.ipv4_mapped:
         return address.ipv4_mapped
-    if address in NAT64 or address in NAT64_LOCAL:
+    if address in NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     if address.sixtofour:
         return address.sixtofour

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, Text, bindparam, delete, select, update
@@ -58,6 +59,7 @@ def patient_token(vault: Vault, patient: str) -> bytes:
     return vault.token("audit-patient", patient) if patient else NO_TOKEN
 
 
+@lru_cache(maxsize=1024)
 def user_token(vault: Vault, agency: str, user: str) -> bytes:
     """The token by which entries of a user are found; users are known by their organisation and id."""
     return vault.token("audit-user", agency, user) if user else NO_TOKEN
@@ -65,37 +67,16 @@ def user_token(vault: Vault, agency: str, user: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Entries ready to be stored: rows for the database and their leaf hashes, in the same order."""
+    """Entries ready to be stored: rows in the order of the table's columns, and their leaf hashes."""
 
-    rows: list[dict[str, Any]]
+    rows: list[LogRow]
     leaves: list[bytes]
 
 
 def seal_entries(vault: Vault, entries: Iterable[Entry]) -> Sealed:
     """Seal entries under the year's key. The year's key must be known to the vault."""
-    rows: list[dict[str, Any]] = []
-    leaves: list[bytes] = []
-    for entry in entries:
-        row = _row(vault, entry)
-        leaves.append(row_leaf(row))
-        rows.append(
-            {
-                "id": row.id,
-                "recorded": row.recorded,
-                "exchange": row.exchange,
-                "outcome": row.outcome,
-                "requester": row.requester,
-                "custodian": row.custodian,
-                "patient_token": row.patient_token,
-                "user_token": row.user_token,
-                "purpose": row.purpose,
-                "asked": row.asked,
-                "key_id": row.key_id,
-                "salt": row.salt,
-                "body": row.body,
-            }
-        )
-    return Sealed(rows, leaves)
+    rows = [_row(vault, entry) for entry in entries]
+    return Sealed(rows, [row_leaf(row) for row in rows])
 
 
 def _row(vault: Vault, entry: Entry) -> LogRow:
@@ -135,12 +116,9 @@ def year_of(recorded: int) -> str:
     return year
 
 
-def leaf_rows(sealed: Sealed, size: int) -> list[dict[str, Any]]:
-    """The places of new leaves after a tree of ``size``."""
-    return [
-        {"place": size + step, "entry": row["id"], "hash": leaf}
-        for step, (row, leaf) in enumerate(zip(sealed.rows, sealed.leaves, strict=True))
-    ]
+def leaf_rows(sealed: Sealed, size: int) -> list[tuple[int, str, bytes]]:
+    """The places of new leaves after a tree of ``size``, in the order of the table's columns."""
+    return [(size + step, row.id, leaf) for step, (row, leaf) in enumerate(zip(sealed.rows, sealed.leaves, strict=True))]
 
 
 def grow(frontier: bytes, leaves: list[bytes]) -> tuple[int, bytes]:

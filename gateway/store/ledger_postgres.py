@@ -1,27 +1,30 @@
 """The ledger on PostgreSQL: the same exchanges, a batch per connection over a pipeline.
 
 All reads of a batch travel in one round trip and all writes with the COMMIT in a second. Exchanges hold shared
-advisory locks on the persons they decide about and on policy; who changes wishes or policy takes the exclusive lock
-in a transaction alone. (``FOR SHARE`` would miss rows that are new.) A batch that fails is run one by one.
+advisory locks on the persons they decide about and on policy; who changes wishes or policy takes the exclusive one
+in a transaction alone. (``FOR SHARE`` would miss rows that are new.) Locks are waited for in one order only; a batch
+that comes to know of a person later tries the lock, and begins anew with all of them where it is taken. A batch that
+fails is run one by one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Generator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+import secrets
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic
 
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor, IsolationLevel
+from psycopg import AsyncCursor
 
-from gateway.audit.leaf import row_leaf
 from gateway.fhir.outcomes import Unavailable
 from gateway.store import audit_log, clock
-from gateway.store.ledger import Answer, Buffer, Context, Exchange, Moment, Outcome, Request, Rows, Step, Upkeep
-from gateway.store.sql import Added, Hold, Keyed, Read, Statement, Write
+from gateway.store.ledger import Answer, Buffer, Context, Exchange, Moment, Request, Rows, Step
+from gateway.store.ledger_batch import Ended, Job, Part, Questions, lock_keys, statements
+from gateway.store.ledger_connections import LOST, NOT_WRITTEN, Connection, Connections, undo
+from gateway.store.ledger_sequencer import seal_open
+from gateway.store.sql import Keyed, Read, Statement, Write
 from gateway.store.standing import FEEDS, STANDING, moment
 from gateway.store.vault import Vault
 
@@ -30,245 +33,170 @@ log = logging.getLogger("gateway.ledger")
 BATCH = 64
 BATCH_CONNECTIONS = 2
 ALONE_CONNECTIONS = 4
+READ_CONNECTIONS = 4
 POLICY_LOCK = 1
-SEQUENCER_LOCK = 2
+TRIES = 6
 SHARED = b"SELECT pg_advisory_xact_lock_shared(k) FROM unnest(%b::bigint[]) AS k"
+TRY_SHARED = b"SELECT coalesce(bool_and(pg_try_advisory_xact_lock_shared(k)), true) FROM unnest(%b::bigint[]) AS k"
 EXCLUSIVE = b"SELECT pg_advisory_xact_lock(k) FROM unnest(%b::bigint[]) AS k"
-NOT_WRITTEN = "The gateway cannot write its records just now. Please try again; a repeat has no second effect."
-TRY_AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
-
-Connection = AsyncConnection[Any]
-
-
-def lock_keys(tokens: Iterable[bytes]) -> list[int]:
-    """Advisory lock keys of persons, in the one order in which everybody takes them."""
-    return sorted({int.from_bytes(token[:8], "big", signed=True) for token in tokens})
+SNAPSHOT = b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# Two workers at the same thing at once: whoever lost begins anew and finds what the other did.
+TRY_AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.UniqueViolation)
 
 
-@dataclass(slots=True)
-class Job:
-    exchange: Exchange[Any, Any, Any]
-    request: Any
-    future: asyncio.Future[Any]
+class _PolicyWantedError(Exception):
+    """The exchange changes policy: it is begun anew in a transaction that holds policy for itself."""
 
 
-@dataclass(slots=True)
-class Part:
-    """One exchange within a batch: its generator, what it waits for, how it ended."""
+class _CrossedError(Exception):
+    """A lock out of turn was taken by somebody else: begin anew and take these first, in their order."""
 
-    job: Job
-    story: Generator[Step, Any, Outcome[Any] | Upkeep[Any]]
-    asked: tuple[Read, ...] = ()
-    single: bool = True
-    outcome: Outcome[Any] | Upkeep[Any] | None = None
-    fault: Exception | None = None
-
-    def send(self, found: Any) -> None:
-        try:
-            step = self.story.send(found)
-        except StopIteration as end:
-            self.outcome = end.value
-            self.asked = ()
-        except Exception as fault:
-            self.fault = fault
-            self.asked = ()
-        else:
-            self._ask(step)
-
-    def _ask(self, step: Step) -> None:
-        if isinstance(step, Read):
-            self.asked, self.single = (step,), True
-        elif isinstance(step, tuple):
-            self.asked, self.single = step, False
-        else:
-            raise AssertionError("an exchange that shares a batch reads first and writes at its end")
-
-    def answer(self, found: list[Rows]) -> None:
-        self.send(found[0] if self.single else found)
-
-
-@dataclass(slots=True)
-class Questions:
-    """The reads of one round, with those of one keyed statement joined into one."""
-
-    plain: list[Read] = field(default_factory=list)
-    keyed: dict[Keyed, dict[Any, Rows]] = field(default_factory=dict)
-    hold: set[bytes] = field(default_factory=set)
-
-    @classmethod
-    def of(cls, parts: Sequence[Part]) -> Questions:
-        questions = cls()
-        for part in parts:
-            for read in part.asked:
-                questions.hold.update(read.hold)
-                if isinstance(read.statement, Keyed):
-                    questions.keyed.setdefault(read.statement, {}).setdefault(read.params["key"], [])
-                else:
-                    questions.plain.append(read)
-        return questions
-
-
-async def open_connection(dsn: str) -> Connection:
-    """A connection that commits only when told, prepares statements at once, and speaks binary."""
-    connection = await AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=0)
-    await connection.execute("SET synchronous_commit = on")
-    return connection
+    def __init__(self, tokens: frozenset[bytes]):
+        super().__init__()
+        self.tokens = tokens
 
 
 class PostgresLedger(Generic[Context]):
     """See ``gateway.store.ledger.Ledger``. ``start`` before use."""
 
     def __init__(self, dsn: str, context: Context, vault: Vault):
-        self._dsn = dsn
         self._context = context
         self._vault = vault
         self._waiting: list[Job] = []
-        self._free: list[Connection | None] = [None] * BATCH_CONNECTIONS
-        self._alone: asyncio.Queue[Connection | None] = asyncio.Queue()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._turns = 0
+        self._for_batches = Connections(dsn, BATCH_CONNECTIONS)
+        self._for_one = Connections(dsn, ALONE_CONNECTIONS)
+        self._for_reads = Connections(dsn, READ_CONNECTIONS)
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
     async def start(self) -> None:
-        for _ in range(ALONE_CONNECTIONS):
-            self._alone.put_nowait(None)
-        async with self._borrowed() as connection:
+        """Open a first connection and learn the keys of the log. Raises Unavailable."""
+        async with self._for_one.borrowed() as connection:
             await self._learn_year(connection, clock.now())
 
     async def run(self, exchange: Exchange[Context, Request, Answer], request: Request) -> Answer:
-        if self._closed:
-            raise Unavailable("The gateway is closing. Please try again.")
+        self._refuse_if_closed()
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append(Job(exchange, request, future))
         self._dispatch()
         return await future
 
     async def run_alone(self, exchange: Exchange[Context, Request, Answer], request: Request) -> Answer:
-        for last in (False, False, True):
-            try:
-                async with self._borrowed() as connection:
-                    answer: Answer = await self._whole(connection, exchange, request)
-                    return answer
-            except TRY_AGAIN as fault:
-                if last:
-                    raise Unavailable(NOT_WRITTEN) from fault
-            except psycopg.OperationalError as fault:
-                raise Unavailable(NOT_WRITTEN) from fault
-        raise AssertionError("not reached")
+        self._refuse_if_closed()
+        task = self._in_background(self._insist(exchange, request))
+        answer: Answer = await asyncio.shield(task)  # who goes away does not tear a commit apart
+        return answer
 
     async def read(self, reads: Sequence[Read]) -> list[Rows]:
-        connection = await AsyncConnection.connect(self._dsn)
-        async with connection:
-            await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-            await connection.set_read_only(True)
-            found = []
-            for read in reads:
-                cursor = await connection.execute(read.statement.for_postgres, dict(read.statement.with_fixed(read.params)))
-                found.append(await cursor.fetchall())
-            return found
+        try:
+            async with self._for_reads.borrowed() as connection, connection.transaction():
+                await connection.execute(SNAPSHOT)
+                return [await self._fetch(connection, read.statement, read) for read in reads]
+        except LOST as fault:
+            raise Unavailable(NOT_WRITTEN) from fault
+
+    async def seal(self) -> int:
+        """Give the entries that are not yet in the tree their places; one worker at a time does it."""
+        async with self._for_one.borrowed() as connection:
+            return await seal_open(connection)
 
     async def close(self) -> None:
         self._closed = True
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        for connection in self._free:
-            if connection is not None:
-                await connection.close()
-        while not self._alone.empty():
-            waiting = self._alone.get_nowait()
-            if waiting is not None:
-                await waiting.close()
+        for connections in (self._for_batches, self._for_one, self._for_reads):
+            await connections.close()
 
-    async def seal(self) -> int:
-        """Give the entries that are not yet in the tree their places; one worker at a time does it."""
-        async with self._borrowed() as connection, connection.transaction():
-            cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (SEQUENCER_LOCK,))
-            row = await cursor.fetchone()
-            if not (row and row[0]):
-                return 0
-            return await self._seal_open(connection)
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise Unavailable("The gateway is closing. Please try again.")
 
-    async def _seal_open(self, connection: Connection) -> int:
-        head = await self._fetch(connection, audit_log.LOCK_HEAD)
-        rows = [audit_log.as_log_row(columns) for columns in await self._fetch(connection, audit_log.UNSEALED)]
-        if not rows:
-            return 0
-        leaves = [row_leaf(row) for row in rows]
-        size, frontier = audit_log.grow(head[0][0], leaves)
-        cursor = connection.cursor()
-        places = [
-            {"place": size + step, "entry": row.id, "hash": leaf}
-            for step, (row, leaf) in enumerate(zip(rows, leaves, strict=True))
-        ]
-        await cursor.executemany(audit_log.ADD_LEAF.for_postgres, places)
-        await cursor.executemany(audit_log.DROP_UNSEALED.for_postgres, [{"entry": row.id} for row in rows])
-        await cursor.execute(audit_log.SET_HEAD.for_postgres, {"frontier": frontier})
-        return len(rows)
+    def _in_background(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
 
-    @asynccontextmanager
-    async def _borrowed(self) -> AsyncIterator[Connection]:
-        connection = await self._alone.get()
-        try:
-            if connection is None or connection.broken or connection.closed:
-                connection = await self._connect()
-            yield connection
-        finally:
-            self._alone.put_nowait(connection)
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # its waiter may have gone; nobody else is told
 
-    async def _connect(self) -> Connection:
-        try:
-            return await open_connection(self._dsn)
-        except psycopg.OperationalError as fault:
-            raise Unavailable(NOT_WRITTEN) from fault
+    # -- one exchange in a transaction of its own ---------------------------------------------------------------------
 
-    async def _whole(self, connection: Connection, exchange: Exchange[Any, Any, Any], request: Any) -> Any:
-        """One exchange in one transaction, each step as it comes."""
-        async with connection.transaction():
-            now = await self._moment(connection)
-            story = exchange(self._context, request, now)
-            found: Any = None
+    async def _insist(self, exchange: Exchange[Any, Any, Any], request: Any) -> Any:
+        """Run alone; begin anew where two workers crossed each other."""
+        lock, last = SHARED, None
+        for tried in range(TRIES):
             try:
-                while True:
-                    found = await self._step(connection, story.send(found))
-            except StopIteration as end:
-                outcome: Outcome[Any] | Upkeep[Any] = end.value
-            buffer = Buffer()
-            buffer.take(outcome)
-            for sql, params in self._write_batch(buffer):
-                await connection.execute(sql, params, binary=True)
+                async with self._for_one.borrowed() as connection:
+                    return await self._alone(connection, exchange, request, lock)
+            except _PolicyWantedError:
+                lock = EXCLUSIVE
+            except TRY_AGAIN as fault:
+                last = fault
+                await asyncio.sleep(secrets.randbelow(1000) * 0.00001 * 2**tried)
+            except LOST as fault:
+                raise _told(fault) from fault
+        raise _told(last or AssertionError("policy is wanted each time"))
+
+    async def _alone(self, connection: Connection, exchange: Exchange[Any, Any, Any], request: Any, lock: bytes) -> Any:
+        try:
+            outcome = await self._whole(connection, exchange, request, lock)
+        except BaseException:
+            if not connection.closed:
+                await undo(connection)
+            raise
         return outcome.answer
 
-    async def _step(self, connection: Connection, step: Step) -> Any:
+    async def _whole(self, connection: Connection, exchange: Exchange[Any, Any, Any], request: Any, lock: bytes) -> Ended:
+        """One exchange in one transaction, each step as it comes."""
+        at = clock.now()
+        await self._learn_year(connection, at)
+        async with connection.pipeline() as pipeline:
+            now = await self._open(connection, pipeline, at, lock)
+        outcome = await self._tell(connection, exchange(self._context, request, now), lock)
+        buffer = Buffer()
+        buffer.take(outcome)
+        async with connection.pipeline() as pipeline:
+            await self._commit(connection, pipeline, buffer)
+        return outcome
+
+    async def _tell(self, connection: Connection, story: Any, lock: bytes) -> Ended:
+        found: Any = None
+        try:
+            while True:
+                found = await self._step(connection, story.send(found), lock)
+        except StopIteration as end:
+            outcome: Ended = end.value
+            return outcome
+
+    async def _step(self, connection: Connection, step: Step, lock: bytes) -> Any:
         if isinstance(step, Read):
             await self._hold(connection, SHARED, step.hold)
             return await self._fetch(connection, step.statement, step)
         if isinstance(step, tuple):
-            return [await self._step(connection, read) for read in step]
+            return [await self._step(connection, read, lock) for read in step]
         if isinstance(step, Write):
             cursor = await connection.execute(step.statement.for_postgres, dict(step.statement.with_fixed(step.params)))
             return cursor.rowcount
-        if step.policy:
-            await connection.execute(EXCLUSIVE, ([POLICY_LOCK],), binary=True)
+        if step.policy and lock is not EXCLUSIVE:
+            raise _PolicyWantedError
         await self._hold(connection, EXCLUSIVE, step.tokens)
         return None
 
     async def _hold(self, connection: Connection, how: bytes, tokens: Iterable[bytes]) -> None:
         keys = lock_keys(tokens)
         if keys:
-            await connection.execute(how, (keys,))
+            await connection.execute(how, (keys,), binary=True)
 
     async def _fetch(self, connection: Connection, statement: Statement, read: Read | None = None) -> Rows:
-        params = dict(statement.with_fixed(read.params if read else {}))
-        if isinstance(statement, Keyed):
-            params = {**statement.fixed, "keys": [params["key"]]}
-        cursor = await connection.execute(statement.for_postgres, params, binary=True)
+        cursor = await connection.execute(statement.for_postgres, _params(statement, read), binary=True)
         return await cursor.fetchall()
 
-    async def _moment(self, connection: Connection) -> Moment:
-        at = clock.now()
-        await self._learn_year(connection, at)
-        return moment(at, await self._fetch(connection, STANDING), await self._fetch(connection, FEEDS))
-
     async def _learn_year(self, connection: Connection, at: int) -> None:
+        """The key of a year is durable before anything is sealed with it: committed by itself, apart from any exchange."""
         year = audit_log.year_of(at)
         if self._vault.knows_year(year):
             return
@@ -277,136 +205,150 @@ class PostgresLedger(Generic[Context]):
         for known, wrapped in await self._fetch(connection, audit_log.YEARS):
             self._vault.learn_year(known, wrapped)
 
+    # -- a batch ------------------------------------------------------------------------------------------------------
+
     def _dispatch(self) -> None:
-        while self._waiting and self._free:
-            connection = self._free.pop()
+        while self._waiting and self._turns < BATCH_CONNECTIONS:
             jobs = self._waiting[:BATCH]
             del self._waiting[:BATCH]
-            task = asyncio.get_running_loop().create_task(self._turn(connection, jobs))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._turns += 1
+            self._in_background(self._turn(jobs))
 
-    async def _turn(self, connection: Connection | None, jobs: list[Job]) -> None:
+    async def _turn(self, jobs: list[Job]) -> None:
         try:
-            if connection is None or connection.broken or connection.closed:
-                connection = await self._connect()
-            await self._guarded(connection, jobs)
+            async with self._for_batches.borrowed() as connection:
+                await self._guarded(connection, jobs)
         except Exception as fault:
             self._fail(jobs, fault)
         finally:
-            self._free.append(connection)
+            self._turns -= 1
             self._dispatch()
 
     async def _guarded(self, connection: Connection, jobs: list[Job]) -> None:
         """Run a batch; where it fails as a whole, run its members one by one."""
         try:
-            await self._batch(connection, jobs)
-        except psycopg.Error:
-            if connection.broken:
+            await self._uncrossed(connection, jobs)
+        except Exception as fault:
+            await undo(connection)
+            if len(jobs) == 1 and not isinstance(fault, TRY_AGAIN):
                 raise
-            await connection.execute("ROLLBACK")
-            if len(jobs) == 1:
-                raise
-            for job in jobs:
-                await self._alone_after_failure(connection, job)
+        else:
+            return
+        for job in jobs:
+            await self._by_itself(connection, job)
 
-    async def _alone_after_failure(self, connection: Connection, job: Job) -> None:
-        try:
-            await self._batch(connection, [job])
-        except psycopg.Error as fault:
-            if not connection.broken:
-                await connection.execute("ROLLBACK")
-            self._fail([job], fault)
+    async def _uncrossed(self, connection: Connection, jobs: list[Job]) -> None:
+        """Run a batch; begin anew with more locks taken first where it crossed somebody's."""
+        ahead: frozenset[bytes] = frozenset()
+        while True:
+            try:
+                await self._batch(connection, jobs, ahead)
+            except _CrossedError as crossed:
+                await undo(connection)
+                ahead = ahead | crossed.tokens
+            else:
+                return
+
+    async def _by_itself(self, connection: Connection, job: Job) -> None:
+        last: Exception | None = None
+        for _ in range(TRIES):
+            try:
+                await self._uncrossed(connection, [job])
+            except Exception as fault:
+                last = fault
+                await undo(connection)
+                if not isinstance(fault, TRY_AGAIN):
+                    break
+            else:
+                return
+        self._fail([job], last or AssertionError("not tried"))
 
     def _fail(self, jobs: list[Job], fault: Exception) -> None:
-        told: Exception = fault
-        if isinstance(fault, psycopg.Error):
-            log.error("a batch failed: %s", type(fault).__name__)
-            told = Unavailable(NOT_WRITTEN)
-            told.__cause__ = fault
+        told = _told(fault)
+        if told is not fault:
+            log.error("exchanges could not be written", exc_info=fault)
         for job in jobs:
-            if not job.future.done():
-                job.future.set_exception(told)
+            job.fail(told)
 
-    async def _batch(self, connection: Connection, jobs: list[Job]) -> None:
+    async def _batch(self, connection: Connection, jobs: list[Job], ahead: frozenset[bytes]) -> None:
         at = clock.now()
         await self._learn_year(connection, at)
         async with connection.pipeline() as pipeline:
-            opening = [await self._ask(connection, b"BEGIN", None)]
-            await self._ask(connection, SHARED, ([POLICY_LOCK],))
-            opening.append(await self._ask(connection, STANDING.for_postgres, {}))
-            opening.append(await self._ask(connection, FEEDS.for_postgres, {}))
-            await pipeline.sync()
-            now = moment(at, await opening[1].fetchall(), await opening[2].fetchall())
+            now = await self._open(connection, pipeline, at, SHARED, ahead)
             parts = [Part(job, job.exchange(self._context, job.request, now)) for job in jobs]
             for part in parts:
                 part.send(None)
-            while any(part.asked for part in parts):
-                await self._round(connection, pipeline, [part for part in parts if part.asked])
+            held = ahead
+            while asking := [part for part in parts if part.asked]:
+                held = await self._round(connection, pipeline, asking, held)
             buffer = Buffer()
             for part in parts:
                 if part.outcome is not None:
                     buffer.take(part.outcome)
-            for sql, params in self._write_batch(buffer):
-                await self._ask(connection, sql, params)
-            await self._ask(connection, b"COMMIT", None)
-            await pipeline.sync()
-        self._release(parts)
-
-    def _release(self, parts: list[Part]) -> None:
+            await self._commit(connection, pipeline, buffer)
         for part in parts:
-            if part.job.future.done():
-                continue
-            if part.outcome is not None:
-                part.job.future.set_result(part.outcome.answer)
-            else:
-                part.job.future.set_exception(part.fault or AssertionError("an exchange that did not end"))
+            part.release()
 
-    async def _round(self, connection: Connection, pipeline: psycopg.AsyncPipeline, parts: list[Part]) -> None:
+    async def _open(
+        self, connection: Connection, pipeline: psycopg.AsyncPipeline, at: int, lock: bytes, ahead: frozenset[bytes] = frozenset()
+    ) -> Moment:
+        """Begin a transaction with policy held, and what everything in it stands on."""
+        begun = [await _ask(connection, b"BEGIN", None), await _ask(connection, lock, ([POLICY_LOCK],))]
+        if ahead:
+            begun.append(await _ask(connection, SHARED, (lock_keys(ahead),)))
+        standing = await _ask(connection, STANDING.for_postgres, {})
+        feeds = await _ask(connection, FEEDS.for_postgres, {})
+        await pipeline.sync()
+        return moment(at, await standing.fetchall(), await feeds.fetchall())
+
+    async def _commit(self, connection: Connection, pipeline: psycopg.AsyncPipeline, buffer: Buffer) -> None:
+        for sql, params in statements(self._vault, buffer, clock.now()):
+            await _ask(connection, sql, params)
+        await _ask(connection, b"COMMIT", None)
+        await pipeline.sync()
+
+    async def _round(
+        self, connection: Connection, pipeline: psycopg.AsyncPipeline, parts: list[Part], held: frozenset[bytes]
+    ) -> frozenset[bytes]:
+        """Ask what the parts ask and hand it out; gives the tokens that are now held."""
         questions = Questions.of(parts)
-        if questions.hold:
-            await self._ask(connection, SHARED, (lock_keys(questions.hold),))
+        wanted = frozenset(questions.hold) - held
+        free = await _ask(connection, TRY_SHARED if held else SHARED, (lock_keys(wanted),)) if wanted else None
         keyed = [
-            (statement, await self._ask(connection, statement.for_postgres, {**statement.fixed, "keys": list(found)}))
+            (statement, await _ask(connection, statement.for_postgres, {**statement.fixed, "keys": list(found)}))
             for statement, found in questions.keyed.items()
         ]
-        plain = [await self._ask(connection, read.statement.for_postgres, dict(read.statement.with_fixed(read.params))) for read in questions.plain]
+        plain = [await _ask(connection, read.statement.for_postgres, _params(read.statement, read)) for read in questions.plain]
         await pipeline.sync()
+        if free is not None and held and not (await free.fetchall())[0][0]:
+            raise _CrossedError(held | wanted)
         for statement, cursor in keyed:
             for row in await cursor.fetchall():
                 questions.keyed[statement][row[0]].append(row)
         rest = iter([await cursor.fetchall() for cursor in plain])
         for part in parts:
-            part.answer([self._deal(read, questions, rest) for read in part.asked])
-
-    @staticmethod
-    def _deal(read: Read, questions: Questions, rest: Any) -> Rows:
-        if isinstance(read.statement, Keyed):
-            return questions.keyed[read.statement][read.params["key"]]
-        rows: Rows = next(rest)
-        return rows
-
-    @staticmethod
-    async def _ask(connection: Connection, sql: bytes, params: Any) -> AsyncCursor[Any]:
-        cursor = connection.cursor(binary=True)
-        await cursor.execute(sql, params)
-        return cursor
-
-    def _write_batch(self, buffer: Buffer) -> list[tuple[bytes, Any]]:
-        """Statements of a batch: rows added go in one statement per table."""
-        statements: list[tuple[bytes, Any]] = []
-        for statement, rows in buffer.by_statement.items():
-            if isinstance(statement, Added):
-                statements.append(_unnest(statement, rows))
-            else:
-                statements.extend((statement.for_postgres, dict(statement.with_fixed(row))) for row in rows)
-        sealed = audit_log.seal_entries(self._vault, buffer.entries)
-        if sealed.rows:
-            statements.append(_unnest(audit_log.ADD_ENTRY, sealed.rows))
-            unsealed = [{"entry": row["id"], "recorded": row["recorded"]} for row in sealed.rows]
-            statements.append(_unnest(audit_log.ADD_UNSEALED, unsealed))
-        return statements
+            part.answer([questions.deal(read, rest) for read in part.asked])
+        return held | wanted
 
 
-def _unnest(statement: Added, rows: Sequence[Any]) -> tuple[bytes, list[list[Any]]]:
-    return statement.many_for_postgres, [[row[name] for row in rows] for name in statement.columns]
+def _params(statement: Statement, read: Read | None) -> dict[str, Any]:
+    if read is None:
+        return dict(statement.fixed)
+    if isinstance(statement, Keyed):
+        return {**statement.fixed, "keys": [read.params["key"]]}
+    return dict(statement.with_fixed(read.params))
+
+
+async def _ask(connection: Connection, sql: bytes, params: Any) -> AsyncCursor[Any]:
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(sql, params)
+    return cursor
+
+
+def _told(fault: Exception) -> Exception:
+    """What a caller is told of a fault: a database that cannot be written now is no fault of the exchange."""
+    if isinstance(fault, LOST):
+        told = Unavailable(NOT_WRITTEN)
+        told.__cause__ = fault
+        return told
+    return fault

@@ -7,6 +7,7 @@ that one fsync serves many; then all their answers are released. Alone, a reques
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,9 +18,11 @@ from typing import Any, Generic
 from gateway.fhir.outcomes import Unavailable
 from gateway.store import audit_log, clock
 from gateway.store.ledger import Answer, Buffer, Context, Exchange, Moment, Outcome, Request, Rows, Step, Upkeep
-from gateway.store.sql import Hold, Read, Write
+from gateway.store.sql import Read, Write
 from gateway.store.standing import FEEDS, STANDING, moment
 from gateway.store.vault import Vault
+
+log = logging.getLogger("gateway.ledger")
 
 BATCH = 64
 NOT_WRITTEN = "The gateway cannot write its records just now. Nothing was done; please try again."
@@ -54,11 +57,22 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     else:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA wal_autocheckpoint=4000")  # 16 MB: pages that change often are copied back less often
+        db.execute("PRAGMA cache_size=-32000")
     return db
 
 
 def _fetch(db: sqlite3.Connection, read: Read) -> Rows:
     return db.execute(read.statement.for_sqlite, read.statement.with_fixed(read.params)).fetchall()
+
+
+def _told(fault: BaseException) -> BaseException:
+    """What a caller is told of a fault: a database that cannot be written now is no fault of the exchange."""
+    if isinstance(fault, sqlite3.OperationalError) or type(fault) is sqlite3.DatabaseError:
+        told = Unavailable(NOT_WRITTEN)
+        told.__cause__ = fault
+        return told
+    return fault
 
 
 class SqliteLedger(Generic[Context]):
@@ -72,9 +86,12 @@ class SqliteLedger(Generic[Context]):
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="read")
         self._waiting: list[Job] = []
-        self._limit = BATCH
+        self._one_by_one = 0  # jobs of an undone batch that are still to be tried by themselves
+        self._broken = False
         self._busy = False
         self._closed = False
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     async def run(self, exchange: Exchange[Context, Request, Answer], request: Request) -> Answer:
         answer: Answer = await self._join(exchange, request, alone=False)
@@ -89,17 +106,21 @@ class SqliteLedger(Generic[Context]):
 
     async def close(self) -> None:
         self._closed = True
-        while self._busy or self._waiting:
-            await asyncio.sleep(0.01)
+        await self._quiet.wait()
         self._committer.shutdown()
         self._readers.shutdown()
         self._db.close()
 
     def _snapshot(self, reads: Sequence[Read]) -> list[Rows]:
-        db = connect(self._path, read_only=True)
+        try:
+            db = connect(self._path, read_only=True)
+        except sqlite3.Error as fault:
+            raise _told(fault) from fault
         try:
             db.execute("BEGIN")
             return [_fetch(db, read) for read in reads]
+        except sqlite3.Error as fault:
+            raise _told(fault) from fault
         finally:
             db.close()
 
@@ -111,15 +132,21 @@ class SqliteLedger(Generic[Context]):
         self._waiting.append(Job(exchange, request, future, alone))
         if not self._busy:
             self._busy = True
+            self._quiet.clear()
             loop.call_soon(self._batch)
         return future
 
     def _batch(self) -> None:
-        jobs = self._waiting[: self._limit]
-        del self._waiting[: self._limit]
+        limit = 1 if self._one_by_one else BATCH
+        self._one_by_one = max(0, self._one_by_one - 1)
+        jobs = self._waiting[:limit]
+        del self._waiting[:limit]
         try:
+            self._mend()
+            at = clock.now()
+            self._learn_year(at)
             self._db.execute("BEGIN IMMEDIATE")
-            ended = self._perform(jobs)
+            ended = self._perform(jobs, at)
         except Exception as fault:
             self._undo(jobs, fault)
             return
@@ -145,33 +172,41 @@ class SqliteLedger(Generic[Context]):
         self._busy = bool(self._waiting)
         if self._busy:
             asyncio.get_running_loop().call_soon(self._batch)
-        elif self._limit < BATCH:
-            self._limit = BATCH
+        else:
+            self._quiet.set()
 
     def _undo(self, jobs: list[Job], fault: BaseException) -> None:
         """Nothing of the batch happened. One bad member must not fail the others: run them one by one."""
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+        try:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._broken = True
         if len(jobs) > 1:
-            self._limit = 1
+            self._one_by_one += len(jobs)
             self._waiting[:0] = jobs
         else:
             self._fail(jobs, fault)
         self._next()
 
+    def _mend(self) -> None:
+        """A connection that could not even be rolled back is replaced; what was not committed goes with it."""
+        if self._broken:
+            self._db.close()
+            self._db = connect(self._path)
+            self._broken = False
+
     def _fail(self, jobs: list[Job], fault: BaseException) -> None:
-        told: BaseException = fault
-        if isinstance(fault, sqlite3.OperationalError):
-            told = Unavailable(NOT_WRITTEN)
-            told.__cause__ = fault
+        told = _told(fault)
+        if told is not fault:
+            log.error("exchanges could not be written", exc_info=fault)
         for job in jobs:
             if not job.future.done():
                 job.future.set_exception(told)
 
-    def _perform(self, jobs: list[Job]) -> list[Ended]:
+    def _perform(self, jobs: list[Job], at: int) -> list[Ended]:
         """Run the jobs in the open transaction and write what they return, their audit entries sealed."""
-        now = moment(clock.now(), self._rows(STANDING.for_sqlite), self._rows(FEEDS.for_sqlite))
-        self._learn_year(now.at)
+        now = moment(at, self._rows(STANDING.for_sqlite), self._rows(FEEDS.for_sqlite))
         buffer = Buffer()
         ended = [self._one(job, now, buffer) for job in jobs]
         self._flush(buffer)
@@ -188,7 +223,7 @@ class SqliteLedger(Generic[Context]):
             if job.alone:
                 self._db.execute("ROLLBACK TO exchange")
                 self._db.execute("RELEASE exchange")
-            return Ended(job, fault=fault)
+            return Ended(job, fault=_told(fault))
         if job.alone:
             self._db.execute("RELEASE exchange")
         buffer.take(outcome)
@@ -199,22 +234,21 @@ class SqliteLedger(Generic[Context]):
         found: Any = None
         try:
             while True:
-                found = self._step(story.send(found), job.alone)
+                found = self._step(story.send(found), alone=job.alone)
         except StopIteration as end:
             outcome: Outcome[Any] | Upkeep[Any] = end.value
             return outcome
 
-    def _step(self, step: Step, alone: bool) -> Any:
+    def _step(self, step: Step, *, alone: bool) -> Any:
         if type(step) is Read:
             return _fetch(self._db, step)
         if type(step) is tuple:
             return [_fetch(self._db, read) for read in step]
         if not alone:
-            raise AssertionError("an exchange that shares a batch reads first and writes at its end")
+            raise TypeError("an exchange that shares a batch reads first and writes at its end")
         if isinstance(step, Write):
             return self._db.execute(step.statement.for_sqlite, step.statement.with_fixed(step.params)).rowcount
-        assert isinstance(step, Hold)  # the open transaction already holds everything
-        return None
+        return None  # a Hold: the open transaction already holds everything
 
     def _rows(self, sql: str) -> Rows:
         return self._db.execute(sql).fetchall()
@@ -229,11 +263,12 @@ class SqliteLedger(Generic[Context]):
             return
         sealed = audit_log.seal_entries(self._vault, buffer.entries)
         size, frontier = audit_log.grow(self._rows(audit_log.HEAD.for_sqlite)[0][0], sealed.leaves)
-        self._db.executemany(audit_log.ADD_ENTRY.for_sqlite, sealed.rows)
-        self._db.executemany(audit_log.ADD_LEAF.for_sqlite, audit_log.leaf_rows(sealed, size))
+        self._db.executemany(audit_log.ADD_ENTRY.many_for_sqlite, sealed.rows)
+        self._db.executemany(audit_log.ADD_LEAF.many_for_sqlite, audit_log.leaf_rows(sealed, size))
         self._db.execute(audit_log.SET_HEAD.for_sqlite, {"frontier": frontier})
 
     def _learn_year(self, at: int) -> None:
+        """The key of a year is durable before anything is sealed with it: committed by itself, apart from any batch."""
         year = audit_log.year_of(at)
         if self._vault.knows_year(year):
             return

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, insert, select
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from gateway.audit.merkle import Frontier
-from gateway.store.tables import log_head, standing
+from gateway.store.tables import audit_key, log_head, standing
+from gateway.store.vault import Broken, Vault
 
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 
@@ -25,17 +29,31 @@ class DatabaseFault(Exception):
 
 
 def engine_of(database: Path | str) -> Engine:
-    """An engine for migrations and bulk work: a file for SQLite, a libpq string or URL for PostgreSQL."""
+    """An engine for migrations and bulk work: a file for SQLite, a libpq string or URL for PostgreSQL.
+
+    A transaction is one on both: what it reads is of one moment, and a change of tables is undone with it.
+    """
     if isinstance(database, Path):
         engine = create_engine(f"sqlite:///{database}", poolclass=NullPool)
         event.listen(engine, "connect", _durable)
+        event.listen(engine, "begin", _begin)
         return engine
-    return create_engine(postgres_url(database), poolclass=NullPool)
+    try:
+        return create_engine(
+            postgres_url(database), poolclass=NullPool, isolation_level="REPEATABLE READ", connect_args={"connect_timeout": 5}
+        )
+    except (ArgumentError, ValueError) as fault:
+        raise DatabaseFault("the database's address cannot be read: it is a libpq string or a postgresql:// URL") from fault
 
 
 def _durable(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # the driver would begin transactions late, and none for a change of tables
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+
+
+def _begin(connection: Connection) -> None:
+    connection.connection.cursor().execute("BEGIN")
 
 
 def postgres_url(dsn: str) -> URL:
@@ -61,28 +79,51 @@ def config_of(engine: Engine) -> Config:
 
 
 def upgrade(engine: Engine, kind: str, revision: str = "head") -> None:
-    """Bring a database to a revision; a new one is told what kind of deployment it is."""
-    command.upgrade(config_of(engine), revision)
-    with engine.begin() as connection:
-        if connection.execute(select(standing.c.id)).first() is None:
-            connection.execute(insert(standing).values(id=1, kind=kind, policy="", stamp="0"))
-            connection.execute(insert(log_head).values(id=1, frontier=Frontier().to_bytes()))
+    """Bring a database to a revision; a new one is told what kind of deployment it is. Raises DatabaseFault."""
+    with told():
+        command.upgrade(config_of(engine), revision)
+        with engine.begin() as connection:
+            if connection.execute(select(standing.c.id)).first() is None:
+                connection.execute(insert(standing).values(id=1, kind=kind, policy="", stamp="0"))
+                connection.execute(insert(log_head).values(id=1, frontier=Frontier().to_bytes()))
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:
-    command.downgrade(config_of(engine), revision)
+    """Take a database back to a revision; what the tables that go held is gone. Raises DatabaseFault."""
+    with told():
+        command.downgrade(config_of(engine), revision)
 
 
-def check(engine: Engine, kind: str) -> None:
-    """Refuse a database of another revision or kind. Raises DatabaseFault."""
-    wanted = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Faults of the driver in one line, without the statement."""
     try:
-        with engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-            if found != wanted:
-                raise DatabaseFault(f"the database is at revision {found or 'none'}, this gateway needs {wanted}: run gateway migrate")
-            row = connection.execute(select(standing.c.kind)).first()
-    except OperationalError as fault:
-        raise DatabaseFault(f"the database cannot be reached: {str(fault.orig).splitlines()[0]}") from fault
+        yield
+    except CommandError as fault:
+        raise DatabaseFault(f"the database cannot be migrated: {fault}") from fault
+    except DBAPIError as fault:
+        raise DatabaseFault(f"the database cannot be used: {(str(fault.orig).splitlines() or ['no reason given'])[0]}") from fault
+
+
+def check(engine: Engine, kind: str, vault: Vault | None = None) -> None:
+    """Refuse a database of another revision or kind, or one that was written with other keys. Raises DatabaseFault."""
+    wanted = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    with told(), engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+        if found != wanted:
+            raise DatabaseFault(f"the database is at revision {found or 'none'}, this gateway needs {wanted}: run gateway migrate")
+        row = connection.execute(select(standing.c.kind)).first()
+        years = connection.execute(select(audit_key.c.id, audit_key.c.wrapped)).all() if vault else []
+    for year, wrapped in years:
+        _check_key(vault, year, wrapped)
     if row is None or row[0] != kind:
         raise DatabaseFault(f"the database belongs to a {row[0] if row else 'new'} deployment, this is a {kind} one")
+
+
+def _check_key(vault: Vault | None, year: str, wrapped: bytes) -> None:
+    """Other keys open nothing that is stored, and would find nobody: everyone would be a stranger."""
+    try:
+        if vault:
+            vault.learn_year(year, wrapped)
+    except Broken as fault:
+        raise DatabaseFault("the database was written with other keys: restore the keys that belong to it") from fault

@@ -23,7 +23,8 @@ SUBSCRIPTIONS_ABOUT = Statement(
 SUBSCRIPTION = Statement(select(*subscription.columns).where(subscription.c.id == bindparam("id", type_=Text)))
 LOCK_SUBSCRIPTION = Statement(
     select(*subscription.columns).where(subscription.c.id == bindparam("id", type_=Text)),
-    select(*subscription.columns).where(subscription.c.id == bindparam("id", type_=Text)).with_for_update(),
+    # not FOR UPDATE: who adds a notice for this subscription must not wait for who sends another
+    select(*subscription.columns).where(subscription.c.id == bindparam("id", type_=Text)).with_for_update(key_share=True),
 )
 OWN_SUBSCRIPTIONS = Statement(
     select(*subscription.columns)
@@ -42,9 +43,13 @@ SET_SUBSCRIPTION = Statement(
         updated=bindparam("at", type_=BigInteger),
     )
 )
-SET_STATUS = Statement(
+# What a delivery makes of a subscription; one that its agency has ended meanwhile stays ended.
+TURN_STATUS = Statement(
     update(subscription)
-    .where(subscription.c.id == bindparam("subscription_id", type_=Text))
+    .where(
+        subscription.c.id == bindparam("subscription_id", type_=Text),
+        subscription.c.status == bindparam("old_status", type_=Text),
+    )
     .values(status=bindparam("new_status", type_=Text), updated=bindparam("at", type_=BigInteger))
 )
 COUNT_EVENT = Statement(
@@ -68,8 +73,24 @@ _ready = and_(
         _before.c.lane == outbox.c.lane, _before.c.place < outbox.c.place, one_of(_before.c.state, UNFINISHED)
     ),
 )
-# Every candidate is the first unfinished notice of its lane; the claim below decides between workers.
-READY = Statement(select(outbox.c.id).where(_ready).order_by(outbox.c.due, outbox.c.id).limit(bindparam("count", type_=Integer)))
+# A rest-hook hears nothing before its handshake.
+HANDSHAKE = "handshake"
+_may_go = or_(subscription.c.status != "requested", outbox.c.topic == HANDSHAKE)
+_turn_of = func.row_number().over(partition_by=outbox.c.receiver, order_by=(outbox.c.due, outbox.c.id))
+_candidates = (
+    select(outbox.c.id, outbox.c.receiver, outbox.c.due, _turn_of.label("turn"))
+    .select_from(outbox.join(subscription, subscription.c.id == outbox.c.subscription))
+    .where(_ready, _may_go)
+    .subquery("candidates")
+)
+# Every candidate is the first unfinished notice of its lane; no receiver has more than its share of them, so that one
+# with a long queue hides nobody else's. The claim below decides between workers.
+READY = Statement(
+    select(_candidates.c.id, _candidates.c.receiver)
+    .where(_candidates.c.turn <= bindparam("share", type_=Integer))
+    .order_by(_candidates.c.due, _candidates.c.id)
+    .limit(bindparam("count", type_=Integer))
+)
 CLAIM = Statement(
     update(outbox)
     .where(
@@ -86,13 +107,48 @@ CLAIM = Statement(
         updated=bindparam("at", type_=BigInteger),
     )
 )
+# To claim it: nothing where another worker is at it. To settle it: waits for that worker.
 NOTICE = Statement(
     select(*outbox.columns).where(outbox.c.id == bindparam("id", type_=Text)),
     select(*outbox.columns).where(outbox.c.id == bindparam("id", type_=Text)).with_for_update(skip_locked=True),
 )
+LEASED_NOTICE = Statement(
+    select(*outbox.columns).where(outbox.c.id == bindparam("id", type_=Text)),
+    select(*outbox.columns).where(outbox.c.id == bindparam("id", type_=Text)).with_for_update(),
+)
+# Taken out of the queue without a post; a lease that somebody may still hold is overtaken.
+PUT_ASIDE = Statement(
+    update(outbox)
+    .where(outbox.c.id == bindparam("notice", type_=Text), outbox.c.epoch == bindparam("seen_epoch", type_=Integer))
+    .values(
+        state=bindparam("new_state", type_=Text),
+        epoch=outbox.c.epoch + 1,
+        leased_until=None,
+        number=bindparam("number", type_=BigInteger),
+        last_result=bindparam("result", type_=Text),
+        updated=bindparam("at", type_=BigInteger),
+    )
+)
+# Whether a receiver has said that it is gone, or failed its handshake, since the subscription was last brought back.
+SHUT = Statement(
+    select(outbox.c.id)
+    .join(subscription, subscription.c.id == outbox.c.subscription)
+    .where(
+        subscription.c.id == bindparam("subscription_id", type_=Text),
+        subscription.c.status == "error",
+        outbox.c.state == DEAD,
+        outbox.c.updated >= subscription.c.updated,
+        or_(outbox.c.topic == HANDSHAKE, outbox.c.last_result == "http 410"),
+    )
+    .limit(1)
+)
 SETTLE = Statement(
     update(outbox)
-    .where(outbox.c.id == bindparam("notice", type_=Text), outbox.c.epoch == bindparam("held_epoch", type_=Integer))
+    .where(
+        outbox.c.id == bindparam("notice", type_=Text),
+        outbox.c.epoch == bindparam("held_epoch", type_=Integer),
+        outbox.c.state == LEASED,
+    )
     .values(
         state=bindparam("new_state", type_=Text),
         due=bindparam("new_due", type_=BigInteger),

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import BigInteger, Integer, LargeBinary, Text, and_, bindparam, delete, select, update
+from sqlalchemy import BigInteger, Integer, LargeBinary, Text, and_, bindparam, delete, or_, select, update
 
 from gateway.store.sql import Added, Keyed, Row, Statement
 from gateway.store.tables import person, person_token, record, record_version, unmatched_code
@@ -71,12 +71,10 @@ DROP_TOKENS = Statement(delete(person_token).where(person_token.c.person == bind
 DROP_NHS_TOKENS = Statement(
     delete(person_token).where(person_token.c.person == bindparam("person_id", type_=Text), person_token.c.kind == "nhs")
 )
-DROP_RECORDS = Statement(delete(record).where(record.c.person == bindparam("person_id", type_=Text)))
-DROP_VERSIONS = Statement(
-    delete(record_version).where(
-        record_version.c.record.in_(select(record.c.id).where(record.c.person == bindparam("person_id", type_=Text)))
-    )
-)
+# The records of a person, and those of the same sender's other people that say what this one is to them.
+_OF_OR_ABOUT = or_(record.c.person == bindparam("person_id", type_=Text), record.c.related == bindparam("person_id", type_=Text))
+DROP_RECORDS = Statement(delete(record).where(_OF_OR_ABOUT))
+DROP_VERSIONS = Statement(delete(record_version).where(record_version.c.record.in_(select(record.c.id).where(_OF_OR_ABOUT))))
 
 _OWN = and_(record.c.agency == bindparam("agency", type_=Text), record.c.type == bindparam("type", type_=Text))
 RECORD_BY_SOURCE = Statement(
@@ -124,6 +122,17 @@ VERSION_OF = Statement(
     select(record_version.c.body, record_version.c.updated).where(
         record_version.c.record == bindparam("id", type_=Text), record_version.c.version == bindparam("version", type_=Integer)
     )
+)
+VERSIONS_OF = Statement(
+    select(record_version.c.version, record_version.c.body).where(record_version.c.record == bindparam("id", type_=Text))
+)
+SET_VERSION = Statement(
+    update(record_version)
+    .where(
+        record_version.c.record == bindparam("record_id", type_=Text),
+        record_version.c.version == bindparam("the_version", type_=Integer),
+    )
+    .values(body=bindparam("sealed", type_=LargeBinary))
 )
 ADD_UNMATCHED = Added(unmatched_code, new_only=True)
 COUNT_UNMATCHED = Statement(
@@ -203,6 +212,11 @@ def open_dossier(vault: Vault, rows: Iterable[Row]) -> list[Opened]:
 def seal_record(cipher: AESGCM, row: str, key: str, resource: Resource) -> bytes:
     """The sealed content of a record: the resource, and under which key its sender sent it."""
     return seal(cipher, orjson.dumps({"key": key, "resource": resource}), row)
+
+
+def reseal(before: AESGCM, after: AESGCM, row: str, sealed: bytes) -> bytes:
+    """The sealed content of a record under another key. Raises Broken."""
+    return seal(after, open_sealed(before, sealed, row), row)
 
 
 def seal_patient(cipher: AESGCM, row: str, patient: Resource) -> bytes:

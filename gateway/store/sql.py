@@ -101,6 +101,13 @@ class Added(Statement):
             super().__init__(plain)
 
     @cached_property
+    def many_for_sqlite(self) -> str:
+        """Rows as tuples in the order of the table's columns."""
+        conflict = " ON CONFLICT DO NOTHING" if self.new_only else ""
+        marks = ", ".join("?" * len(self.columns))
+        return f"INSERT INTO {self._table.name} ({', '.join(self.columns)}) VALUES ({marks}){conflict}"
+
+    @cached_property
     def many_for_postgres(self) -> bytes:
         types = [POSTGRES_TYPES[str(self._table.c[name].type.compile(dialect=SQLITE))] for name in self.columns]
         arrays = ", ".join(f"%b::{kind}[]" for kind in types)

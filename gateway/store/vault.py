@@ -13,6 +13,7 @@ import secrets
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import serialization
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 SECRETS = ("index", "content", "audit")
 TOKEN_BYTES = 16
+WRAPPING = "content"  # the cipher that wraps person keys, remembered beside those of the years
 NONCE_BYTES = 12
 
 
@@ -51,10 +53,15 @@ class Vault:
     signing: ed25519.Ed25519PrivateKey
     token_signing: ec.EllipticCurvePrivateKey
     _years: dict[str, AESGCM] = field(default_factory=dict)
+    _keyed: dict[str, Any] = field(default_factory=dict)  # keyed digests before any text, by purpose
 
     def token(self, purpose: str, *parts: str) -> bytes:
         """A keyed token of 16 bytes (BLAKE2b); one purpose's tokens say nothing about another's."""
-        digest = hashlib.blake2b(key=self.index, digest_size=TOKEN_BYTES, person=purpose.encode()[:16])
+        keyed = self._keyed.get(purpose)
+        if keyed is None:
+            keyed = hashlib.blake2b(key=self.index, digest_size=TOKEN_BYTES, person=purpose.encode()[:16])
+            self._keyed[purpose] = keyed
+        digest = keyed.copy()
         digest.update("\x1f".join(parts).encode())
         return digest.digest()
 
@@ -68,7 +75,10 @@ class Vault:
 
     def person_key(self, person: str, wrapped: bytes) -> AESGCM:
         """The cipher of one person's content. Raises Broken."""
-        return AESGCM(_open(AESGCM(self.content), wrapped, person))
+        wrapping = self._years.get(WRAPPING)
+        if wrapping is None:
+            wrapping = self._years[WRAPPING] = AESGCM(self.content)
+        return AESGCM(_open(wrapping, wrapped, person))
 
     def shelf(self, name: str) -> AESGCM:
         """The cipher of what belongs to an organisation rather than to one person's record."""
@@ -119,14 +129,19 @@ def make_keys(folder: Path, kind: str) -> None:
     _write_new(folder / "signing.pem", _pem(ed25519.Ed25519PrivateKey.generate()))
     _write_new(folder / "tokens.pem", _pem(ec.generate_private_key(ec.SECP256R1())))
     _write_new(folder / "kind", kind.encode())
+    for place in (folder, folder.parent):
+        _keep_names(place)
 
 
 def load_keys(folder: Path) -> Vault:
     """The keys of a deployment. Raises KeyFault where one is missing, unreadable, or readable by others."""
-    for name in (*[f"{secret}.key" for secret in SECRETS], "signing.pem", "tokens.pem", "kind"):
-        _check(folder / name)
-    index, content, audit = (_secret(folder / f"{name}.key") for name in SECRETS)
-    signing, tokens = (_private(folder / name) for name in ("signing.pem", "tokens.pem"))
+    try:
+        for name in (*[f"{secret}.key" for secret in SECRETS], "signing.pem", "tokens.pem", "kind"):
+            _check(folder / name)
+        index, content, audit = (_secret(folder / f"{name}.key") for name in SECRETS)
+        signing, tokens = (_private(folder / name) for name in ("signing.pem", "tokens.pem"))
+    except OSError as fault:
+        raise KeyFault(f"the keys in {folder} cannot be read: {fault.strerror}") from fault
     if not isinstance(signing, ed25519.Ed25519PrivateKey) or not isinstance(tokens, ec.EllipticCurvePrivateKey):
         raise KeyFault(f"{folder}: signing.pem must be Ed25519 and tokens.pem P-256; restore them from the key backup")
     return Vault((folder / "kind").read_text().strip(), index, content, audit, signing, tokens)
@@ -149,9 +164,18 @@ def _write_new(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def _keep_names(folder: Path) -> None:
+    """Make the names in a folder as durable as what the files hold: data sealed under lost keys is lost."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _check(path: Path) -> None:
-    if not path.exists():
-        raise KeyFault(f"key {path} is missing: restore it from the key backup; without it nothing sealed can be opened")
+    if not path.is_file() or path.stat().st_size == 0:
+        raise KeyFault(f"key {path} is missing or empty: restore it from the key backup; without it nothing sealed can be opened")
     mode = path.stat().st_mode
     if mode & (stat.S_IWGRP | stat.S_IWOTH) or (mode & (stat.S_IRGRP | stat.S_IROTH) and not _read_only_mount(path)):
         raise KeyFault(f"key {path} can be read by others (mode {stat.S_IMODE(mode):o}): run chmod 600 on it")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, select
@@ -10,9 +10,9 @@ from sqlalchemy import Connection, select
 from gateway.audit.checkpoint import Key
 from gateway.audit.leaf import Row
 from gateway.audit.merkle import Frontier
-from gateway.audit.verify import Verdict, verify
+from gateway.audit.verify import Fault, Verdict, verify
 from gateway.store import migrate
-from gateway.store.tables import audit_checkpoint, audit_entry, audit_leaf, log_head
+from gateway.store.tables import audit_checkpoint, audit_entry, audit_leaf, audit_unsealed, log_head
 from gateway.store.upkeep import origin_of
 from gateway.store.vault import Vault
 
@@ -20,12 +20,39 @@ PAGE = 5000
 
 
 def verify_log(database: Path | str, vault: Vault, step: Callable[[], None] = lambda: None) -> Verdict:
-    """Check a log. ``step`` is called for each entry, to show progress."""
+    """Check a log, as it stood at one moment, also beside a gateway that writes on. ``step`` is called for each entry, to
+    show progress. Raises DatabaseFault where there is no log to be checked."""
     key = Key.of(origin_of(vault), vault.signing)
-    with migrate.engine_of(database).connect() as connection:
-        head = connection.execute(select(log_head.c.frontier)).scalar_one()
+    with migrate.told(), migrate.engine_of(database).connect() as connection:
+        head = connection.execute(select(log_head.c.frontier)).scalar()
+        if head is None:
+            raise migrate.DatabaseFault("the database holds no access log: its head is gone")
         notes = connection.execute(select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.size)).scalars().all()
-        return verify(_rows(connection, step), Frontier.from_bytes(head), notes, [key], elsewhere=_elsewhere(connection))
+        verdict = _verdict(connection, head, notes, key, step)
+        return _without_strangers(connection, verdict) if verdict.ok else verdict
+
+
+def _verdict(connection: Connection, head: bytes, notes: Sequence[str], key: Key, step: Callable[[], None]) -> Verdict:
+    try:
+        frontier = Frontier.from_bytes(head)
+    except ValueError:
+        return Verdict(False, 0, 0, Fault.HEAD, "The head of the log cannot be read.")
+    return verify(_rows(connection, step), frontier, notes, [key], elsewhere=_elsewhere(connection))
+
+
+def _without_strangers(connection: Connection, verdict: Verdict) -> Verdict:
+    """A row that is neither in the tree nor waiting for its place was put there by somebody else."""
+    strangers = (
+        select(audit_entry.c.id)
+        .outerjoin(audit_leaf, audit_leaf.c.entry == audit_entry.c.id)
+        .outerjoin(audit_unsealed, audit_unsealed.c.entry == audit_entry.c.id)
+        .where(audit_leaf.c.entry.is_(None), audit_unsealed.c.entry.is_(None))
+    )
+    found = connection.execute(strangers.order_by(audit_entry.c.recorded).limit(1)).scalar()
+    if found is None:
+        return verdict
+    says = f"Row {found} is not one of these {verdict.entries} entries: it was not written by the gateway, or its leaf is gone."
+    return Verdict(False, verdict.entries, verdict.entries, Fault.ALTERED, says)
 
 
 def _rows(connection: Connection, step: Callable[[], None]) -> Iterator[tuple[int, Row | None, bytes]]:

@@ -20,7 +20,7 @@ LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical"
 CLOCKS = frozenset(
     {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns", "time.monotonic"}
 )
-SQL = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE|DROP|ALTER)\s", re.IGNORECASE)
+SQL = re.compile(r"^\s*((SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER)\b|(?i:select|insert\s+into|delete\s+from)\s)")
 DRAWERS = frozenset(
     {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "service", "services", "misc"}
 )

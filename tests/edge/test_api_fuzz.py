@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -21,7 +20,6 @@ from gateway import app as wiring
 from gateway.demo import people
 from gateway.demo.client import new_key
 from gateway.exchanges import administer
-from gateway.fhir import systems
 from tests.conftest import count
 from tests.world import register, settings_for
 

@@ -17,7 +17,7 @@ from gateway.audit.merkle import Frontier
 from gateway.audit.verify import CHUNK, Fault, Line, Verdict, verify
 
 ORIGIN = "gateway.example/log"
-COLUMNS = [field.name for field in dataclasses.fields(Row)]
+COLUMNS = list(Row._fields)
 MUTATIONS = 2_000
 
 
@@ -37,11 +37,11 @@ def edited(row: Row, chance: random.Random) -> Row:
     name = chance.choice([name for name in COLUMNS if getattr(row, name) != ""])
     value = getattr(row, name)
     if isinstance(value, int):
-        return dataclasses.replace(row, **{name: value ^ (1 << chance.randrange(40))})
+        return row._replace(**{name: value ^ (1 << chance.randrange(40))})
     at = chance.randrange(len(value))
     if isinstance(value, str):
-        return dataclasses.replace(row, **{name: value[:at] + chr(ord(value[at]) ^ 1) + value[at + 1 :]})
-    return dataclasses.replace(row, **{name: value[:at] + bytes([value[at] ^ (1 << chance.randrange(8))]) + value[at + 1 :]})
+        return row._replace(**{name: value[:at] + chr(ord(value[at]) ^ 1) + value[at + 1 :]})
+    return row._replace(**{name: value[:at] + bytes([value[at] ^ (1 << chance.randrange(8))]) + value[at + 1 :]})
 
 
 Broken = tuple[dict[str, Any], int, set[Fault]]
@@ -67,8 +67,8 @@ def edit_row_and_leaf(log: Any, chance: random.Random) -> Broken:
     """The keeper changes a row and recomputes its leaf: only roots can tell."""
     lines = list(log.lines)
     at = chance.randrange(len(lines))
-    row = edited(dataclasses.replace(lines[at][1], body=b"another body"), chance)
-    row = dataclasses.replace(row, salt=bytes(32))
+    row = edited(lines[at][1]._replace(body=b"another body"), chance)
+    row = row._replace(salt=bytes(32))
     lines[at] = (at, row, row_leaf(row))
     return {"lines": lines}, last_held(log, at), {Fault.CHECKPOINT if at < log.sizes[-1] else Fault.HEAD}
 
@@ -198,7 +198,7 @@ def test_the_bound_of_a_root_that_differs_is_named(log: Any) -> None:
 def test_an_altered_row_is_named_before_the_checkpoint_that_covers_it(log: Any) -> None:
     """Two faults in one log: the one that stands first is told."""
     lines = list(log.lines)
-    lines[40], lines[3] = (40, None, lines[40][2]), (3, dataclasses.replace(lines[3][1], outcome=7), lines[3][2])
+    lines[40], lines[3] = (40, None, lines[40][2]), (3, lines[3][1]._replace(outcome=7), lines[3][2])
     verdict = check(log, lines=lines, checkpoints=[*log.checkpoints[:2], "nonsense"])
     assert (verdict.first_bad, verdict.fault, verdict.entries) == (3, Fault.ALTERED, 3)
 
@@ -255,7 +255,7 @@ def test_heads_that_only_strangers_signed_vouch_for_nothing(log: Any) -> None:
 def test_a_column_of_the_wrong_type_is_an_altered_entry(log: Any, change: dict[str, Any]) -> None:
     """A database that holds text for a number gives a verdict, not a crash."""
     lines = list(log.lines)
-    lines[11] = (11, dataclasses.replace(lines[11][1], **change), lines[11][2])
+    lines[11] = (11, lines[11][1]._replace(**change), lines[11][2])
     verdict = check(log, lines=lines)
     assert (verdict.first_bad, verdict.fault) == (11, Fault.ALTERED)
 

@@ -21,7 +21,7 @@ SPOILT = [  # file, what stands there, what a careless hand makes of it, what th
     (f"{DFE}/child.toml", 'via = "upn"', 'when = "age > 5"', "unknown key when"),
     (f"{DFE}/child.toml", 'why = "to find the child"\n', "", "says why"),
     (f"{DFE}/child.toml", 'from = "child_details.sex"', 'const = "x"\nfrom = "child_details.sex"', "exactly one"),
-    (f"{DFE}/child.toml", "child_details.date_of_birth\"\nvia", "child_details.dob\"\nvia", "not a published field"),
+    (f"{DFE}/child.toml", 'child_details.date_of_birth"\nvia', 'child_details.dob"\nvia', "not a published field"),
     (f"{DFE}/child.toml", 'resource = "Patient"', 'resource = "Person"', "resource must be one of"),
     (f"{DFE}/child.toml", "[map]", "[map", "not valid TOML"),
     (f"{DFE}/cp-plan.toml", 'detail = "cp-plan"', 'detail = "cp"', "not an involvement detail"),

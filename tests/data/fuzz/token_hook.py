@@ -8,7 +8,12 @@ import schemathesis
 
 from gateway.demo.client import fetch_token
 
-CLIENT, USER, ROLE, PURPOSES = "fuzz-system", "sw22", "social-worker", ["safeguarding-s47", "duty-to-share-16la", "child-in-need-s17"]
+CLIENT, USER, ROLE, PURPOSES = (
+    "fuzz-system",
+    "sw22",
+    "social-worker",
+    ["safeguarding-s47", "duty-to-share-16la", "child-in-need-s17"],
+)
 
 
 @schemathesis.auth(refresh_interval=200)

@@ -1,0 +1,71 @@
+"""What the decision is asked: who asks for what, about whom at which agency, and who is whose parent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from gateway.disclosure.agreements import CLASS_TIERS
+from gateway.disclosure.purposes import Purpose
+from gateway.disclosure.requester import Requester
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request after its gates: who asks, in which kind of agency, what for."""
+
+    requester: Requester
+    kind: str
+    purpose: Purpose
+    at: datetime
+    classes: frozenset[str] = frozenset(CLASS_TIERS)
+
+    @property
+    def on(self) -> date:
+        """The day of the question, UTC."""
+        return self.at.date()
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """One RelatedPerson: what somebody is to ``patient``, who says so, and parental responsibility if stated."""
+
+    patient: str  # "system|value"
+    others: frozenset[str]  # every identifier of the related person
+    role: str
+    source: str  # ODS code of the agency whose record says so
+    responsibility: str = ""  # yes | no; empty: not stated, not known, or its dates cannot be read
+    responsible_from: datetime | None = None
+    responsible_until: datetime | None = None
+    confirmed: bool = True  # its sender does not call it unconfirmed
+
+    def held_responsibility(self, at: datetime) -> bool:
+        """Whether the related person held parental responsibility for ``patient`` at that time."""
+        if self.responsibility != "yes":
+            return False
+        begun = self.responsible_from is None or self.responsible_from <= at
+        return begun and (self.responsible_until is None or at < self.responsible_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A person whose record at one agency would leave."""
+
+    custodian: str
+    about: str  # self | children | parents
+    identities: frozenset[str]  # every "system|value" of this person at any agency
+    certain: bool  # found by a verified identifier and birth date, no other candidate
+    birth_date: date | None  # a whole date, or None
+    restriction: str  # adopted | placed-for-adoption | protected | ""
+    inpatient: Mapping[str, bool]  # who is known to be in hospital or not, by "system|value": "while I am in hospital"
+    fresh: bool
+    proof: tuple[Tie, ...] = ()  # for children and parents: the ties that link them to the person asked about
+
+
+def proven(proof: tuple[Tie, ...], requester: str) -> bool:
+    """Whether a relationship is told by another source than who asks, the holder's own record included.
+
+    What its own sender calls unconfirmed proves nothing.
+    """
+    return any(tie.source != requester and tie.confirmed for tie in proof)

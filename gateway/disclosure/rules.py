@@ -1,0 +1,174 @@
+"""What a person wants shared, with whom, for what, how long: rules, statements made of them, and which of them stand.
+
+The algorithm: the root provision (or policyRule) gives the base, nested provisions are exceptions to any depth, each
+with a type of its own; among siblings refusal wins, deeper wins over shallower; a period lasts to the end of its
+stated precision; elements of one provision are joined by *and*, repeats of one element by *or*. What is not known of
+a request, and what of a rule is not understood, never matches in the permitting direction and always matches in the
+refusing one. A Consent that as a whole cannot be understood refuses.
+Sources: FHIR R4 Consent; IHE PCF 1.1; root type as PCF has it, policyRule as R4 has it. How a Consent becomes a
+directive is in ``directives``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+UNREAD = "?"  # stands for an actor, action, purpose or class that is not understood
+SELF = "self"
+# v3-ActReason: what includes some of our purposes. Who refuses these refuses us; who permits these has not named us.
+BROADER_PURPOSES = frozenset({"PurposeOfUse", "TREAT", "HOPERAT"})
+
+
+class Effect(Enum):
+    """What a rule says of disclosing a class."""
+
+    PERMIT = "permit"
+    DENY = "deny"
+
+
+class Match(Enum):
+    """Whether a rule speaks of a request; UNKNOWN where the request or our understanding does not say."""
+
+    YES = 1
+    NO = 0
+    UNKNOWN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a request is, for matching. A None means that it is not known."""
+
+    at: datetime
+    actors: frozenset[str]  # "ods|RX2", "kind|school", "role|ward-nurse"
+    purposes: frozenset[str]
+    inpatient: bool | None
+    action: str = "disclose"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One provision."""
+
+    effect: Effect | None
+    start: datetime
+    end: datetime
+    actors: frozenset[str]
+    actions: frozenset[str]
+    purposes: frozenset[str]
+    classes: frozenset[str]
+    needs_unknown: bool  # names a code, label, instance or data period, which a status lookup does not state
+    while_status: str
+    exceptions: tuple[Rule, ...]
+
+    def match(self, facts: Facts, data_class: str) -> Match:
+        """Whether this rule, without its exceptions, speaks of disclosing this class."""
+        if not self.start <= facts.at < self.end:
+            return Match.NO
+        found = {
+            _among(self.actors, facts.actors),
+            _among(self.actions, frozenset((facts.action,))),
+            _among(self.purposes, facts.purposes),
+            _among(self.classes, frozenset((data_class,))),
+            self._in_status(facts),
+        }
+        if Match.NO in found:
+            return Match.NO
+        return Match.UNKNOWN if self.needs_unknown or Match.UNKNOWN in found else Match.YES
+
+    def _in_status(self, facts: Facts) -> Match:
+        if not self.while_status:
+            return Match.YES
+        if self.while_status != "inpatient" or facts.inpatient is None:
+            return Match.UNKNOWN
+        return Match.YES if facts.inpatient else Match.NO
+
+    def effect_on(self, facts: Facts, data_class: str) -> Effect | None:
+        """The effect for a class, or None where neither this rule nor an exception of it speaks of it.
+
+        Where it may or may not speak of the class, what it refuses counts, and what it permits does not.
+        """
+        found = self.match(facts, data_class)
+        if found is Match.NO:
+            return None
+        inner = {exception.effect_on(facts, data_class) for exception in self.exceptions}
+        if Effect.DENY in inner:
+            return Effect.DENY
+        if found is Match.UNKNOWN:
+            return None if self.effect is Effect.PERMIT else Effect.DENY
+        return Effect.PERMIT if Effect.PERMIT in inner else self.effect or Effect.DENY
+
+
+def _among(named: frozenset[str], facts: frozenset[str]) -> Match:
+    """Whether one of the repeats of an element is met; none stated means all."""
+    if not named or named & facts:
+        return Match.YES
+    return Match.UNKNOWN if UNREAD in named or named & BROADER_PURPOSES else Match.NO
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One Consent, compiled."""
+
+    ref: str  # Consent/id/_history/version
+    recorded_by: str  # ODS code of the agency whose record it is
+    patient: str  # "system|value"
+    performers: frozenset[str]  # empty: nobody knows who decided
+    lineage: tuple[str, ...]  # apart from who decided
+    made: tuple[datetime, datetime] | None  # when the statement was made, to its stated precision; None: not stated
+    recorded: int  # when we heard of it, microseconds since 1970
+    in_force: bool  # status active; a newer statement that is not takes the older one's place
+    rule: Rule | None  # None: cannot be understood
+    capacity: str = ""  # had | lacked | not-assessed
+    wish_kind: str = ""
+    doubted: bool = False  # its verification says that it was not verified
+
+    def effect_on(self, facts: Facts, data_class: str) -> Effect | None:
+        """Its effect for a class. What cannot be understood refuses."""
+        if not self.in_force:
+            return None
+        return Effect.DENY if self.rule is None else self.rule.effect_on(facts, data_class)
+
+    def may_be_later_than(self, other: Directive) -> bool:
+        """Whether this takes the other's place: made after it, or, where their times overlap, recorded after it.
+
+        "On the 3rd" and "on the 3rd at nine" overlap: then what was written down later is what the person last said.
+        """
+        if self.made is None or other.made is None:
+            return False
+        if self.made[0] >= other.made[1]:
+            return True
+        return self.made[1] > other.made[0] and self.recorded > other.recorded
+
+
+def newest(directives: Iterable[Directive], identities: frozenset[str]) -> list[Directive]:
+    """The newest statements of each lineage: same recorder, organisation, policy, category and maker.
+
+    ``identities`` are those of the person: a statement of their own is theirs by whatever number it names them. Where
+    it cannot be told which of two is newer both are given, and the refusing one wins. A statement without a date
+    takes nobody's place and gives up its own to nobody. One that was made without capacity does not take the place
+    of an advance wish, which was made for that very situation (Mental Capacity Act 2005 sections 24 to 26), and does
+    not count beside it.
+    """
+    lineages: dict[tuple[str, ...], list[Directive]] = {}
+    for directive in directives:
+        maker = sorted({SELF if who in identities else who for who in directive.performers})
+        lineages.setdefault((*directive.lineage, *maker), []).append(directive)
+    return [one for statements in lineages.values() for one in _standing(statements)]
+
+
+def _standing(statements: list[Directive]) -> list[Directive]:
+    if len(statements) == 1:
+        return statements
+    standing = [one for one in statements if not any(_supersedes(other, one) for other in statements)]
+    if any(one.in_force and one.wish_kind == "advance-wish" for one in standing):
+        standing = [one for one in standing if one.capacity != "lacked"]
+    return standing or statements  # times that go round in a circle: all of them, so that a refusal is never lost
+
+
+def _supersedes(newer: Directive, older: Directive) -> bool:
+    if older.wish_kind == "advance-wish" and newer.capacity == "lacked":
+        return False
+    return newer is not older and newer.may_be_later_than(older)

@@ -1,0 +1,142 @@
+"""What the people whose record would leave want: whose word counts, and what it comes to for each class of data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.disclosure.agreements import CLASS_TIERS, Line
+from gateway.disclosure.question import Asked, Subject, Tie
+from gateway.disclosure.rules import Directive, Effect, Facts, newest
+from gateway.fhir.dates import age_on
+
+COMPETENT_ALONE = 16  # years; Family Law Reform Act 1969 section 8, Mental Capacity Act 2005 section 2(5)
+BY_OTHERS = frozenset({"attorney", "deputy", "best-interests"})  # decided for an adult by somebody else
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the person's directives say of each class. A class may be in both: then the refusal wins."""
+
+    permitted: frozenset[str]
+    refused: frozenset[str]
+    outright: frozenset[str]  # refused, and not only because a condition (while I am in hospital) is not met
+    condition_failed: bool
+    considered: tuple[str, ...]
+
+    @property
+    def allowed(self) -> frozenset[str]:
+        """What may leave as far as the wishes go."""
+        return self.permitted - self.refused
+
+
+def wishes_of(asked: Asked, subject: Subject, directives: Iterable[Directive], ties: list[Tie], line: Line) -> Wishes:
+    """Each lineage's newest statement counts; among lineages a refusal wins."""
+    own = [one for one in directives if one.patient in subject.identities or not one.patient]
+    counted = newest(own, subject.identities) if own else []
+    permitted: set[str] = set()
+    refused: set[str] = set()
+    outright: set[str] = set()
+    failed = False
+    for directive in counted:
+        facts = _facts(asked, subject, directive)
+        permits, refuses = _says(directive, facts)
+        if _may_permit(asked, subject, ties, line, directive):
+            permitted |= permits
+        if _may_refuse(asked, subject, ties, directive):
+            refused |= refuses
+            conditional = _condition_failed(directive, facts)
+            failed |= conditional
+            outright |= set() if conditional else refuses
+    considered = tuple(sorted(directive.ref for directive in counted))
+    return Wishes(frozenset(permitted), frozenset(refused), frozenset(outright), failed, considered)
+
+
+def against(wishes: Wishes) -> str | None:
+    """Why nothing may leave (refusal-reason), or None. Whoever is answered learns that the person is known: without
+    leave to tell that, nothing leaves, whatever else is permitted."""
+    if "existence" in wishes.allowed:
+        return None
+    if "existence" in wishes.outright:
+        return "wishes-conflict" if "existence" in wishes.permitted else "wish-refused"
+    return "wish-condition-not-met" if wishes.condition_failed else "wish-missing"
+
+
+def _facts(asked: Asked, subject: Subject, directive: Directive) -> Facts:
+    requester = asked.requester
+    actors = {f"ods|{requester.agency.upper()}", f"kind|{asked.kind}"}
+    if requester.role:
+        actors.add(f"role|{requester.role}")
+    purposes = frozenset({asked.purpose.code, *asked.purpose.v3})
+    return Facts(asked.at, frozenset(actors), purposes, _in_hospital(subject, directive))
+
+
+def _says(directive: Directive, facts: Facts) -> tuple[set[str], set[str]]:
+    """The classes that a statement permits, and those that it refuses."""
+    effects = {code: directive.effect_on(facts, code) for code in CLASS_TIERS}
+    permits = {code for code, effect in effects.items() if effect is Effect.PERMIT}
+    return permits, {code for code, effect in effects.items() if effect is Effect.DENY}
+
+
+def _may_permit(asked: Asked, subject: Subject, ties: list[Tie], line: Line, directive: Directive) -> bool:
+    """Whether a permitting statement counts: dated, by who may make it, and not by the asker for itself alone."""
+    if directive.made is None or directive.doubted:
+        return False
+    if directive.recorded_by == asked.requester.agency and not line.accepts_own_wishes:
+        return False
+    age = _age(asked, subject)
+    if directive.performers & subject.identities:
+        return directive.capacity != "lacked" if age is not None and age >= COMPETENT_ALONE else directive.capacity == "had"
+    if age is None or age >= COMPETENT_ALONE:
+        return False
+    times = (directive.made[0], asked.at)
+    return any(_holds_responsibility(_stated(subject, ties, who), times, asked.requester.agency) for who in directive.performers)
+
+
+def _may_refuse(asked: Asked, subject: Subject, ties: list[Tie], directive: Directive) -> bool:
+    """Whether a refusal counts: always, unless it is certain that its maker does not decide for this person.
+
+    That is so for everybody else once the young person is sixteen, and for those who are on record as not, or no
+    longer, holding parental responsibility.
+    """
+    makers = directive.performers
+    if not makers or makers & subject.identities or directive.wish_kind in BY_OTHERS:
+        return True
+    age = _age(asked, subject)
+    if age is None:
+        return True
+    if age >= COMPETENT_ALONE:
+        return False
+    said = [_stated(subject, ties, who) for who in makers]
+    return any(not stated or any(tie.held_responsibility(asked.at) for tie in stated) for stated in said)
+
+
+def _age(asked: Asked, subject: Subject) -> int | None:
+    return None if subject.birth_date is None else age_on(subject.birth_date, asked.on)
+
+
+def _stated(subject: Subject, ties: list[Tie], who: str) -> list[Tie]:
+    """What is on record about somebody's parental responsibility for the person."""
+    return [tie for tie in ties if tie.responsibility and who in tie.others and tie.patient in subject.identities]
+
+
+def _holds_responsibility(stated: list[Tie], times: tuple[datetime, ...], requester: str) -> bool:
+    """Whether all who have stated it agree that it was held at these times, one of them at least not who asks."""
+    told = any(tie.source != requester for tie in stated)
+    return told and all(tie.held_responsibility(at) for tie in stated for at in times)
+
+
+def _in_hospital(subject: Subject, directive: Directive) -> bool | None:
+    """Whether who made this statement is in hospital; None where nobody's records say so."""
+    known = [subject.inpatient[who] for who in directive.performers if who in subject.inpatient]
+    return any(known) if known else None
+
+
+def _condition_failed(directive: Directive, facts: Facts) -> bool:
+    """Whether it would have permitted in another state (only while I am in hospital)."""
+    if facts.inpatient:
+        return False
+    inside = Facts(facts.at, facts.actors, facts.purposes, True, facts.action)
+    now, then = (directive.effect_on(one, "existence") for one in (facts, inside))
+    return then is Effect.PERMIT and now is not Effect.PERMIT

@@ -1,0 +1,84 @@
+"""The access log of a lookup: one line for each agency and person, the first standing for the request itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.audit.entry import DONE, REFUSED, Entry, Kind
+from gateway.exchanges.context import entry_id
+from gateway.exchanges.lookups import Finding, LookupRequest
+from gateway.fhir import systems
+from gateway.store.ledger import Moment
+
+NAME = "look_up_status"
+
+
+def entries(ask: LookupRequest, moment: Moment, identifier: str, policy: str, findings: list[Finding]) -> tuple[Entry, ...]:
+    """One line for each agency and person; exactly one, the first, stands for the request as the asker's auditor sees it.
+
+    Where nobody shares anything for this purpose the request has a line of its own, without a custodian.
+    """
+    if not any(one.group or one.reason != "no-agreement" for one in findings):
+        mine = gate_entry(ask, moment, identifier, policy, "no-agreement")
+        return (mine, *(_line(ask, moment, identifier, policy, one, first=False) for one in findings))
+    return tuple(_line(ask, moment, identifier, policy, finding, first=place == 0) for place, finding in enumerate(findings))
+
+
+def gate_entry(ask: LookupRequest, moment: Moment, identifier: str, policy: str, reason: str) -> Entry:
+    """A request that was refused before any agency was reached."""
+    return _entry(ask, moment, identifier, policy, Kind.NEGATIVE, REFUSED, refusal=reason, asked=True)
+
+
+def _line(ask: LookupRequest, moment: Moment, identifier: str, policy: str, finding: Finding, *, first: bool) -> Entry:
+    permit, known = finding.permit, finding.known
+    found = (f"{systems.NHS_NUMBER}|{known.nhs}",) if known.about != "self" and known.nhs and (known.rows or known.hidden) else ()
+    done = permit is not None or finding.reason == "not-known"
+    return _entry(
+        ask,
+        moment,
+        identifier,
+        policy,
+        Kind.DISCLOSURE if permit else Kind.NEGATIVE,
+        DONE if done else REFUSED,
+        custodian=finding.custodian,
+        found=found,
+        basis=(permit.basis,) if permit else (),
+        tier=permit.tier if permit else None,
+        consents=finding.consents,
+        refusal="" if permit else finding.reason,
+        asked=first,
+    )
+
+
+def _entry(ask: LookupRequest, moment: Moment, identifier: str, policy: str, kind: Kind, outcome: int, **more: Any) -> Entry:
+    """A line of the access log for this request."""
+    requester = ask.requester
+    return Entry(
+        id=entry_id(moment.at),
+        recorded=moment.at,
+        exchange=NAME,
+        outcome=outcome,
+        kind=kind,
+        requester=requester.agency,
+        client=requester.client_id,
+        user=requester.user,
+        role=requester.role,
+        purpose=ask.purpose,
+        case_reference=ask.case_reference,
+        patient=ask.patient,
+        policy=policy,
+        disclosure=identifier,
+        request_id=ask.request_id,
+        detail=_why(ask),
+        **more,
+    )
+
+
+def _why(ask: LookupRequest) -> tuple[tuple[str, str], ...]:
+    """What was asked beside the person, and why: from the request alone."""
+    kind, reason, justification = ask.override or ("", "", "")
+    about = "" if ask.about == ("self",) else " ".join(ask.about)
+    stated = (
+        ("about", about), ("reason", ask.reason), ("override", kind), ("override-reason", reason), ("justification", justification),
+    )  # fmt: skip
+    return tuple((name, value) for name, value in stated if value)

@@ -1,0 +1,139 @@
+"""A batch of exchanges on PostgreSQL as values: what each waits for, what it asks, what it writes. No I/O."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.audit.entry import Entry
+from gateway.store import audit_log
+from gateway.store.ledger import Buffer, Exchange, Outcome, Rows, Step, Upkeep
+from gateway.store.sql import Added, Keyed, Read
+from gateway.store.vault import Vault
+
+Ended = Outcome[Any] | Upkeep[Any]
+Written = tuple[bytes, Any]
+
+
+def lock_keys(tokens: Iterable[bytes]) -> list[int]:
+    """Advisory lock keys of persons, in the one order in which everybody takes them."""
+    return sorted({int.from_bytes(token[:8], "big", signed=True) for token in tokens})
+
+
+@dataclass(slots=True)
+class Job:
+    """An exchange that waits, and who waits for it."""
+
+    exchange: Exchange[Any, Any, Any]
+    request: Any
+    future: asyncio.Future[Any]
+
+    def fail(self, fault: BaseException) -> None:
+        """Tell who waits, if anybody still does."""
+        if not self.future.done():
+            self.future.set_exception(fault)
+
+
+@dataclass(slots=True)
+class Part:
+    """One exchange within a batch: its generator, what it waits for, how it ended."""
+
+    job: Job
+    story: Generator[Step, Any, Ended]
+    asked: tuple[Read, ...] = ()
+    single: bool = True
+    outcome: Ended | None = None
+    fault: Exception | None = None
+
+    def send(self, found: Any) -> None:
+        """Go on with what was found, to the next question or the end. A fault is this exchange's own."""
+        self.asked = ()
+        try:
+            self._ask(self.story.send(found))
+        except StopIteration as end:
+            self.outcome = end.value
+        except Exception as fault:
+            self.fault = fault
+
+    def _ask(self, step: Step) -> None:
+        if isinstance(step, tuple):
+            self.asked, self.single = step, False
+            return
+        if not isinstance(step, Read):
+            raise TypeError("an exchange that shares a batch reads first and writes at its end")
+        self.asked, self.single = (step,), True
+
+    def answer(self, found: list[Rows]) -> None:
+        """Hand over the rows of what was asked, in its order."""
+        self.send(found[0] if self.single else found)
+
+    def release(self) -> None:
+        """Give the answer away: called when everything of the batch is durable."""
+        if self.outcome is None:
+            self.job.fail(self.fault or AssertionError("an exchange that did not end"))
+        elif not self.job.future.done():
+            self.job.future.set_result(self.outcome.answer)
+
+
+@dataclass(slots=True)
+class Questions:
+    """The reads of one round, with those of one keyed statement joined into one."""
+
+    plain: list[Read] = field(default_factory=list)
+    keyed: dict[Keyed, dict[Any, Rows]] = field(default_factory=dict)
+    hold: set[bytes] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> Questions:
+        """What these parts ask."""
+        questions = cls()
+        for part in parts:
+            for read in part.asked:
+                questions.hold.update(read.hold)
+                if isinstance(read.statement, Keyed):
+                    questions.keyed.setdefault(read.statement, {}).setdefault(read.params["key"], [])
+                else:
+                    questions.plain.append(read)
+        return questions
+
+    def deal(self, read: Read, rest: Any) -> Rows:
+        """The rows of one read, out of those of the round."""
+        if isinstance(read.statement, Keyed):
+            return self.keyed[read.statement][read.params["key"]]
+        rows: Rows = next(rest)
+        return rows
+
+
+def stamp(entries: Iterable[Entry], at: int) -> None:
+    """Set the time on record to one at which every lock of the transaction was held.
+
+    Who decides on a person and who changes what the decision rests on never hold their locks together, so the log tells
+    of them in the order in which they happened, whichever worker wrote them. The entries were handed over to the
+    ledger and nobody else has them; copying them would cost more than sealing them.
+    """
+    for entry in entries:
+        if audit_log.year_of(entry.recorded) == audit_log.year_of(at):
+            object.__setattr__(entry, "recorded", at)
+
+
+def statements(vault: Vault, buffer: Buffer, at: int) -> list[Written]:
+    """What a batch writes: rows added go in one statement per table, audit entries last."""
+    written: list[Written] = []
+    for statement, rows in buffer.by_statement.items():
+        if isinstance(statement, Added):
+            written.append(_unnest(statement, rows))
+        else:
+            written.extend((statement.for_postgres, dict(statement.with_fixed(row))) for row in rows)
+    stamp(buffer.entries, at)
+    sealed = audit_log.seal_entries(vault, buffer.entries)
+    if sealed.rows:
+        columns = [list(column) for column in zip(*sealed.rows, strict=True)]
+        written.append((audit_log.ADD_ENTRY.many_for_postgres, columns))
+        written.append((audit_log.ADD_UNSEALED.many_for_postgres, columns[:2]))  # id and time
+    return written
+
+
+def _unnest(statement: Added, rows: Sequence[Any]) -> tuple[bytes, list[list[Any]]]:
+    return statement.many_for_postgres, [[row[name] for row in rows] for name in statement.columns]

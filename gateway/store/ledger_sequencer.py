@@ -1,0 +1,35 @@
+"""The tree of the access log on PostgreSQL: entries that are durable get their places, one worker at a time."""
+
+from __future__ import annotations
+
+from gateway.audit.leaf import row_leaf
+from gateway.store import audit_log
+from gateway.store.ledger_connections import Connection
+
+SEQUENCER_LOCK = 2
+MINE = b"SELECT pg_try_advisory_xact_lock(%b::bigint)"
+
+
+async def seal_open(connection: Connection) -> int:
+    """Give the entries that are not yet in the tree their places; 0 where there are none, or another worker is at it."""
+    async with connection.transaction():
+        cursor = await connection.execute(MINE, (SEQUENCER_LOCK,), binary=True)
+        row = await cursor.fetchone()
+        return await _seal(connection) if row and row[0] else 0
+
+
+async def _seal(connection: Connection) -> int:
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(audit_log.LOCK_HEAD.for_postgres)
+    frontier = (await cursor.fetchall())[0][0]
+    await cursor.execute(audit_log.UNSEALED.for_postgres, dict(audit_log.UNSEALED.fixed))
+    rows = [audit_log.as_log_row(columns) for columns in await cursor.fetchall()]
+    if not rows:
+        return 0
+    leaves = [row_leaf(row) for row in rows]
+    size, grown = audit_log.grow(frontier, leaves)
+    places = [list(range(size, size + len(rows))), [row.id for row in rows], leaves]
+    await cursor.execute(audit_log.ADD_LEAF.many_for_postgres, places)
+    await cursor.executemany(audit_log.DROP_UNSEALED.for_postgres, [{"entry": row.id} for row in rows])
+    await cursor.execute(audit_log.SET_HEAD.for_postgres, {"frontier": grown})
+    return len(rows)
