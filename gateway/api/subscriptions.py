@@ -87,15 +87,17 @@ def read_subscribe(
     if not purpose.get("code"):
         where = "Subscription.extension(purpose)"
         raise Unprocessable("A subscription names its purpose (extension purpose, a Coding).", where=where, code="required")
+    ends = _ends(resource)
+    kept = {key: value for key, value in resource.items() if key not in ("id", "meta", "text")}
     return Subscribe(
         requester=requester,
-        resource={key: value for key, value in resource.items() if key not in ("id", "meta", "text")},
+        resource={**kept, "end": resource.get("end") or ends.strftime("%Y-%m-%dT%H:%M:%SZ")},
         topic=topic,
         nhs=_person(resource),
         purpose=str(purpose["code"]),
         case_reference=f"{case['system']}|{case['value']}" if case.get("system") and case.get("value") else "",
         case_owner=str(((case.get("assigner") or {}).get("identifier") or {}).get("value", "")),
-        ends=_ends(resource),
+        ends=clock.micros(ends),
         reason=str(_extension(resource, "reason").get("valueString", "")),
         id=identifier,
         expected=expected,
@@ -148,14 +150,17 @@ def _check_channel(channel: dict[str, Any], edge: Edge) -> None:
         raise Unprocessable(str(fault), where="Subscription.channel.endpoint", code="not-supported") from None
 
 
-def _ends(resource: dict[str, Any]) -> int:
+def _ends(resource: dict[str, Any]) -> datetime:
+    """When it ends: as stated, else after 90 days. Raises Unprocessable."""
     now = datetime.now(UTC)
     stated = resource.get("end")
-    end = bounds(stated)[0] if stated else now + timedelta(days=DEFAULT_DAYS)
+    try:
+        end = bounds(stated)[0] if stated else now + timedelta(days=DEFAULT_DAYS)
+    except (ValueError, OverflowError):
+        end = now
     if not now < end <= now + timedelta(days=MOST_DAYS):
         raise Unprocessable(f"end must be within {MOST_DAYS} days from now.", where="Subscription.end", code="value")
-    resource.setdefault("end", end.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    return clock.micros(end)
+    return end
 
 
 async def read(edge: Edge, request: Request) -> Response:

@@ -47,7 +47,7 @@ class Desk:
 
     def store_patient(self, row: Opened, patient: Resource) -> Generator[Any, Any, None]:
         """Write a person's identity if it changed, and its tokens."""
-        patient = in_order(patient)
+        patient = in_order(_still_told(row.patient, patient))
         if patient == row.patient:
             return
         yield from _check_number(self, row, patient)
@@ -74,6 +74,15 @@ class Desk:
                 raise Unprocessable(f"Not a valid NHS number. {hint}", where=where, code="value")
             return self.ctx.vault.nhs_token(number), "nhs"
         return self.ctx.vault.token("local-id", self.agency, system, value), "local"
+
+
+def _still_told(before: Resource, patient: Resource) -> Resource:
+    """A number that is merely named again keeps what was told of it: that it is verified, from when it holds."""
+    held = {(one.get("system"), one.get("value")): one for one in before.get("identifier", ())}
+    if not held or "identifier" not in patient:
+        return patient
+    named = [{**held.get((one.get("system"), one.get("value")), {}), **one} for one in patient["identifier"]]
+    return {**patient, "identifier": named}
 
 
 def in_order(patient: Resource) -> Resource:
@@ -103,7 +112,7 @@ def find_or_create(desk: Desk, named: list[str]) -> Generator[Any, Any, Opened]:
     survivor, *others = sorted(rows.values(), key=_local_first)
     for other in others:
         yield from _absorb(desk, survivor, other)
-    # yield from _check_local(desk, survivor, named)
+    yield from _check_local(desk, survivor, named)
     return survivor
 
 

@@ -50,17 +50,21 @@ class AuditQuery:
         return "&".join(name for name in used if getattr(self, name) not in ("", None)) or "all"
 
 
+_HELD = log.c.custodian == bindparam("agency", type_=Text)
 _VISIBLE = or_(
-    log.c.custodian == bindparam("agency", type_=Text),
+    _HELD,
     and_(log.c.requester == bindparam("agency", type_=Text), log.c.asked == 1),
 )
 _CRITERIA = {
     "patient": log.c.patient_token == bindparam("patient", type_=LargeBinary),
     "agent": log.c.user_token == bindparam("agent", type_=LargeBinary),
+    # What the asker's view does not show must not be searched by either: the custodian and the true outcome count for
+    # the holder's own entries alone. The asker's entries are sifted by the outcome that they are shown with.
     "organisation": or_(
-        log.c.requester == bindparam("organisation", type_=Text), log.c.custodian == bindparam("organisation", type_=Text)
+        log.c.requester == bindparam("organisation", type_=Text),
+        and_(_HELD, log.c.custodian == bindparam("organisation", type_=Text)),
     ),
-    "outcome": log.c.outcome == bindparam("outcome", type_=Integer),
+    "outcome": or_(~_HELD, log.c.outcome == bindparam("outcome", type_=Integer)),
     "exchange": log.c.exchange == bindparam("exchange", type_=Text),
     "id": log.c.id == bindparam("id", type_=Text),
 }
@@ -135,7 +139,8 @@ def shown(ctx: Context, query: AuditQuery, rows: Rows, names: Params) -> AuditPa
     """Rows opened and rendered as this auditor may see them."""
     count = min(query.count, MAX_COUNT)
     entries = [open_entry(ctx, row) for row in rows[:count]]
-    events = tuple(render(ctx, query.requester.agency, entry, names) for entry in entries)
+    rendered = (render(ctx, query.requester.agency, entry, names) for entry in entries)
+    events = tuple(event for event in rendered if query.outcome is None or event["outcome"] == str(query.outcome))
     more = len(rows) > count
     return AuditPage(events, (entries[-1].recorded, entries[-1].id) if more else None)
 

@@ -11,31 +11,48 @@ DATE_TIME = re.compile(
     r"(?:T(?P<clock>\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?P<zone>Z|[+-]\d{2}:\d{2})?)?)?)?"
 )
 FIRST = datetime(1, 1, 1, tzinfo=UTC)
-LAST = datetime(9999, 12, 31, tzinfo=UTC)
+LAST = datetime.max.replace(tzinfo=UTC)  # where "for ever" (9999-12-31) ends
+
+
+def bounds(text: str) -> tuple[datetime, datetime]:
+    """First moment, and first moment after, of a FHIR date or dateTime. Raises ValueError, whatever is given.
+
+    A time without a zone is taken as UTC. What would end after the year 9999 ends at LAST.
+    """
+    if not isinstance(text, str):
+        raise ValueError("not a FHIR date or dateTime")  # noqa: TRY004 - one error for whatever cannot be read
+    return _bounds(text)
 
 
 @lru_cache(maxsize=4096)
-def bounds(text: str) -> tuple[datetime, datetime]:
-    """First moment, and first moment after, of a FHIR date or dateTime. Raises ValueError."""
+def _bounds(text: str) -> tuple[datetime, datetime]:
     match = DATE_TIME.fullmatch(text)
     if match is None:
         raise ValueError("not a FHIR date or dateTime")
     if match["clock"]:
-        start = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        aware = start if start.tzinfo else start.replace(tzinfo=UTC)
-        whole_second = "." not in match["clock"]
-        return aware.astimezone(UTC), (aware + timedelta(seconds=1 if whole_second else 0.001)).astimezone(UTC)
+        return _to_the_second(text, 1 if "." not in match["clock"] else 0.001)
     year, month, day = int(match["year"]), int(match["month"] or 1), int(match["day"] or 1)
     start = datetime(year, month, day, tzinfo=UTC)
     if match["day"]:
-        return start, start + timedelta(days=1)
-    if match["month"]:
-        return start, _next_month(start)
-    return start, start.replace(year=year + 1)
+        return start, _later(start, timedelta(days=1))
+    months = 1 if match["month"] else 12
+    if year * 12 + month + months > 9999 * 12 + 12:
+        return start, LAST
+    return start, start.replace(year=year + (month + months - 1) // 12, month=(month + months - 1) % 12 + 1)
 
 
-def _next_month(start: datetime) -> datetime:
-    return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+def _to_the_second(text: str, seconds: float) -> tuple[datetime, datetime]:
+    start = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    aware = start if start.tzinfo else start.replace(tzinfo=UTC)
+    try:
+        first = aware.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("outside of the years 1 to 9999") from None
+    return first, _later(first, timedelta(seconds=seconds))
+
+
+def _later(start: datetime, span: timedelta) -> datetime:
+    return LAST if LAST - start <= span else start + span
 
 
 def period_bounds(period: dict[str, str] | None) -> tuple[datetime, datetime]:
@@ -52,15 +69,17 @@ def period_bounds(period: dict[str, str] | None) -> tuple[datetime, datetime]:
     return start, end
 
 
-@lru_cache(maxsize=4096)
 def first_day(text: str | None) -> date | None:
     """The day that a date or dateTime names (its first, where it names a month or year); None if there is none."""
-    if not text:
-        return None
+    return _first_day(text) if text and isinstance(text, str) else None
+
+
+@lru_cache(maxsize=4096)
+def _first_day(text: str) -> date | None:
     try:
-        if isinstance(text, str) and len(text) == 10 and text[7] == "-":  # a whole date is by far the most common
+        if len(text) == 10 and text[7] == "-":  # a whole date is by far the most common
             return date.fromisoformat(text)
-        return bounds(text)[0].date()
+        return _bounds(text)[0].date()
     except ValueError:
         return None
 

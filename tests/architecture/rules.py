@@ -11,6 +11,7 @@ import re
 import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -26,6 +27,9 @@ DRAWERS = frozenset(
 )
 
 
+parsed = cache(ast.parse)  # the tree of a source, read by many rules and changed by none
+
+
 def _called(node: ast.Call) -> str:
     """The dotted name that a call calls, as far as it is written out."""
     parts: list[str] = []
@@ -38,29 +42,37 @@ def _called(node: ast.Call) -> str:
 
 
 def _calls(source: str) -> Iterator[tuple[str, ast.Call]]:
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Call):
             yield _called(node), node
 
 
 def calls_to(source: str, name: str) -> list[str]:
-    """Calls to a name, however it is reached: ``Permit(...)``, ``decision.Permit(...)``, ``Permit[...](...)``.
+    """Calls to a name as it is imported or defined: ``Permit(...)``, ``decision.Permit(...)``, ``Permit[...](...)``.
 
-    Another name that the module gave it by ``import ... as`` counts too.
+    Another name that the module gave it by ``import ... as`` counts too; a method of some object that is called the
+    same does not.
     """
-    aliases = {name}
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom):
-            aliases |= {one.asname for one in node.names if one.name == name and one.asname}
+    modules, aliases = _names(source, name)
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if not isinstance(node, ast.Call):
             continue
         target = node.func.value if isinstance(node.func, ast.Subscript) else node.func
-        written = target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else ""
-        if written in aliases:
+        owner, _, written = ast.unparse(target).rpartition(".")
+        if (written in aliases and not owner) or (written == name and owner.split(".")[0] in modules):
             found.append(f"line {node.lineno}: {written}(")
     return found
+
+
+def _names(source: str, name: str) -> tuple[set[str], set[str]]:
+    """The names under which a source imports anything, and those under which it has ``name``."""
+    modules, aliases = set[str](), {name}
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            modules |= {(one.asname or one.name).split(".")[0] for one in node.names}
+            aliases |= {one.asname for one in node.names if one.name == name and one.asname}
+    return modules, aliases
 
 
 def discloses_off_the_record(source: str) -> list[str]:
@@ -84,7 +96,7 @@ def _has_audit(node: ast.Call) -> bool:
 def imported(source: str) -> set[str]:
     """Every module that a source imports, with what it imports from it: ``a.b`` and ``a.b.c`` for ``from a.b import c``."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             found |= {one.name for one in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -150,7 +162,7 @@ def written_sql(source: str) -> list[str]:
         if called.rpartition(".")[2] in ("exec_driver_sql",)
         or (called in ("text", "sa.text", "sqlalchemy.text") and imports_of(source, "sqlalchemy"))
     ]
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         start = _first_words(node)
         if start and SQL.match(start):
             found.append(f"line {node.lineno}: {start.strip()[:30]}...")  # type: ignore[attr-defined]
@@ -178,7 +190,7 @@ class Size:
 
 def sizes(source: str) -> list[Size]:
     """The lengths of all functions, nested ones too."""
-    return [Size(node.name, _length(node)) for node in ast.walk(ast.parse(source)) if isinstance(node, FUNCTIONS)]
+    return [Size(node.name, _length(node)) for node in ast.walk(parsed(source)) if isinstance(node, FUNCTIONS)]
 
 
 def _length(node: Function) -> int:
@@ -201,7 +213,7 @@ def too_large(found: list[Size]) -> list[str]:
 
 def undocumented(source: str) -> list[str]:
     """Public functions and classes of a module without a docstring, and the module itself if it says anything."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     found = [] if ast.get_docstring(tree) or not tree.body else ["the module"]
     public = (node for node in tree.body if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and not node.name.startswith("_"))
     return found + [node.name for node in public if not ast.get_docstring(node)]
@@ -209,11 +221,11 @@ def undocumented(source: str) -> list[str]:
 
 def tests_without_a_sentence(source: str) -> list[str]:
     """Tests that do not say what they hold."""
-    functions = (node for node in ast.walk(ast.parse(source)) if isinstance(node, FUNCTIONS))
+    functions = (node for node in ast.walk(parsed(source)) if isinstance(node, FUNCTIONS))
     return [node.name for node in functions if node.name.startswith("test_") and not ast.get_docstring(node)]
 
 
-REASONED = frozenset({"gate", "_gate_on_kind", "_reason_against", "_wish_against", "refusal_at_gate"})
+REASONED = re.compile(r"gate|against|refusal")  # in the names of functions that give a reason or nothing
 
 
 def refusal_words(source: str) -> set[str]:
@@ -226,8 +238,8 @@ def refusal_words(source: str) -> set[str]:
         found |= {text for one in node.keywords if one.arg == "refusal" for text in _texts(one.value)}
         if name in ("Finding", "Refusal"):
             found |= {text for one in node.keywords if one.arg == "reason" for text in _texts(one.value)}
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, FUNCTIONS) and node.name in REASONED:
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, FUNCTIONS) and REASONED.search(node.name):
             returned = (one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value)
             found |= {text for value in returned for text in _texts(value)}
     return found - {""}
@@ -297,7 +309,7 @@ def addresses(lock: str) -> list[str]:
     return [
         line
         for line in lock.splitlines()
-        if re.search(r"://|^\s*--(index|extra-index|find-links|trusted)|file:|/home/|/work/", line)
+        if re.search(r"://|^\s*--(index|extra-index|find-links|trusted)|file:|(^|\s)/\w", line)
     ]
 
 

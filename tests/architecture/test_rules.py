@@ -15,7 +15,7 @@ RELEASED = "shown = release(holding, permit, on, base)\n"
     "planted",
     [
         "Permit(3, classes, basis, (), '', (), False)",
-        "decision.Permit(tier=3)",
+        "from gateway.disclosure import decision\ndecision.Permit(tier=3)",
         "from gateway.disclosure.decision import Permit as Leave\nleave = Leave(3)",
         "Permit[int](3)",
     ],
@@ -29,9 +29,12 @@ def test_a_permit_that_is_asked_for_or_matched_is_left_alone() -> None:
     """Taking one as a parameter and looking whether there is one are what it is for."""
     source = "def show(permit: Permit) -> bool:\n    return isinstance(permit, Permit)\n"
     assert not rules.calls_to(source, "Permit")
+    assert not rules.calls_to("import part_of\npart.release()", "release")
 
 
-@pytest.mark.parametrize("planted", ["Upkeep(3)", "return_value = ledger.Outcome(answer, (line,))"])
+@pytest.mark.parametrize(
+    "planted", ["Upkeep(3)", "import gateway.store.ledger\nmade = gateway.store.ledger.Outcome(answer, (line,))"]
+)
 def test_a_housekeeping_or_outcome_made_elsewhere_is_found(planted: str) -> None:
     """The same rule serves both names."""
     assert rules.calls_to(planted, "Upkeep") or rules.calls_to(planted, "Outcome")

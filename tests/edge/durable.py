@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Generator
@@ -137,3 +138,10 @@ def stored(settings: Settings) -> Stored:
     places = tuple(place for (place,) in ask(settings, "SELECT place FROM audit_leaf ORDER BY place"))
     entries = ask(settings, "SELECT count(*) FROM audit_entry")[0][0]
     return Stored(names, entries, places, ask(settings, "SELECT count(*) FROM audit_unsealed")[0][0])
+
+
+async def all_sealed(settings: Settings, ledger: Any) -> None:
+    """Until every entry has its place in the tree, given by this worker or by another that is at it."""
+    while settings.on_postgres and ask(settings, "SELECT count(*) FROM audit_unsealed")[0][0]:
+        await ledger.seal()
+        await asyncio.sleep(0.005)

@@ -199,3 +199,30 @@ async def test_a_message_with_one_bad_resource_lands_not_at_all(world: World) ->
     assert without_log(await count_rows(world)) == without_log(before)
     assert reference(LEO)
     assert {exchange(one) for one in await log_of(world.auditor("council"), outcome="4")} == {"record_refusal"}
+
+
+@pytest.mark.parametrize(
+    "time", ["9999-12-31T23:59:59-13:00", "0001-01-01T00:00:00+14:00", "9999-12-31", "0001-01-01", "9999", "0001"]
+)
+async def test_a_time_at_the_edge_of_the_calendar_never_fails_a_later_question(world: World, time: str) -> None:
+    """Taken or refused by name, but never a poison: lookups, reads and searches of the person answer afterwards."""
+    council = world.as_("council-system")
+    wish = people.consent(LEO, AMINA, [people.permit("TMH01", "amh-care-planning", "existence")], agency="TLA01", when=time)
+    wish["provision"]["period"] = {"end": time} if time.startswith("9") else {"start": time}
+    kin = {"birthDate": time[:10], "period": {"start": time}}
+    sent = (flag(LEO, period={"start": time}), flag(LEO, period={"end": time}), wish, related(LEO, AMINA, "MTH", **kin))
+    for one in sent:
+        answer = await council.post(f"/fhir/{one['resourceType']}", one)
+        assert answer.status_code in (201, 422), answer.text
+    patient = {
+        "resourceType": "Patient",
+        "identifier": [reference(LEO)["identifier"]],
+        "birthDate": time[:10],
+        "deceasedDateTime": time,
+    }
+    assert (await council.post("/records/fhir", patient, "application/json")).status_code in (200, 422)
+    born = people.Person("x", LEO.nhs, time if len(time) == 10 else LEO.born, "x", "x")
+    assert (await world.ward().asks(born, "amh-care-planning")).status_code == 200
+    assert (await world.social_worker().asks(born, "safeguarding-s47", "self", "parents", case="c")).status_code == 200
+    assert (await council.get("/fhir/Flag")).status_code == 200
+    assert (await council.get(f"/fhir/Flag?_lastUpdated=lt{time.replace('+', '%2B')}")).status_code in (200, 400)

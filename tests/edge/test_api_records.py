@@ -275,6 +275,7 @@ async def test_relationships_numbers_and_records_may_come_in_any_order(world: Wo
         "r": ("relationships", people.relationships()),
         "d": ("dfe-csc-api", people.children()),
     }
+    await world.as_("trust-epr").sends("hl7v2-adt", people.adt("A04", AMINA, "M1"))
     for name in order:
         report = await council.sends(*sends[name])
         assert report["refused"] == 0

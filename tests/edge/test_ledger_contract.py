@@ -15,14 +15,15 @@ from gateway.fhir.outcomes import Unavailable, Unprocessable
 from gateway.settings import Settings
 from gateway.store import audit_log
 from gateway.store.ledger import Outcome
-from gateway.store.ledger_postgres import PostgresLedger
 from gateway.store.sql import Read
 from gateway.store.vault import load_keys
 from gateway.store.verify_log import verify_log
 from tests.conftest import count
 from tests.edge.durable import (
     ADD,
+    ALL,
     FIND,
+    all_sealed,
     ask,
     entry,
     note,
@@ -43,12 +44,6 @@ async def ledger(settings: Settings) -> AsyncIterator[Any]:
     """A ledger with nothing in it."""
     async with opened(settings) as made:
         yield made
-
-
-async def sealed(ledger: Any) -> None:
-    """Every entry has its place (PostgreSQL gives it beside the exchanges)."""
-    while isinstance(ledger, PostgresLedger) and await ledger.seal():
-        pass
 
 
 @pytest.mark.parametrize("way", ["run", "run_alone"])
@@ -164,7 +159,7 @@ async def test_many_at_once_give_exact_counts_and_a_dense_tree(ledger: Any, sett
         return True
 
     landed = await asyncio.gather(*(one(number, kind) for number, kind in enumerate(kinds)))
-    await sealed(ledger)
+    await all_sealed(settings, ledger)
     seen = stored(settings)
     assert seen.names == {f"n{number}" for number, kind in enumerate(kinds) if kind in (note, note_at_once)}
     assert seen.entries == sum(landed) == len(seen.names)
@@ -216,8 +211,6 @@ async def test_the_key_of_a_year_is_kept_even_if_the_first_exchange_fails(settin
 
 async def test_a_long_read_sees_one_moment(ledger: Any) -> None:
     """All questions of one read are answered from one snapshot, while exchanges go on."""
-    from tests.edge.durable import ALL
-
     async def write() -> None:
         for number in range(60):
             await ledger.run(note, f"n{number}")
