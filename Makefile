@@ -46,7 +46,8 @@ openapi: $(READY) ## write openapi/gateway.json anew
 lock: $(READY) ## requirements.lock from pyproject.toml, without addresses
 	$(BIN)/uv lock -q
 	$(BIN)/uv export -q --all-groups --no-emit-project --no-header --no-annotate --format requirements.txt -o requirements.lock
-	@! grep -nE 'https?://' requirements.lock
+	$(BIN)/uv export -q --no-default-groups --no-emit-project --no-header --no-annotate --format requirements.txt -o docker/requirements.runtime.lock
+	@! grep -nE 'https?://' requirements.lock docker/requirements.runtime.lock
 
 clean: ## what the demo and the tests left
 	rm -rf demo-data demo-data.keys demo-data.copy .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis

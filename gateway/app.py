@@ -64,7 +64,6 @@ class Gateway:
     ledger: Ledger
     edge: Edge
     deliverer: Deliverer
-    lock: Any = None
 
 
 def prepare(settings: Settings) -> Vault:
@@ -72,10 +71,13 @@ def prepare(settings: Settings) -> Vault:
     database = _database(settings)
     first = isinstance(database, Path) and not database.exists()
     if not settings.keys_folder.exists():
-        if not first and not settings.on_postgres:
+        if not first:  # gateway migrate makes the keys of a new PostgreSQL deployment
             raise StartRefused(f"the keys {settings.keys_folder} are missing: restore them; without them nothing can be opened")
         make_keys(settings.keys_folder, settings.kind)
-        log.warning("new keys in %s: back them up apart from the data; lost, nothing can be opened again", settings.keys_folder)
+        log.warning(
+            "new keys were made: back them up apart from the data; lost, nothing can be opened again",
+            extra={"folder": str(settings.keys_folder)},
+        )
     try:
         vault = load_keys(settings.keys_folder)
     except KeyFault as fault:
@@ -89,7 +91,7 @@ def prepare(settings: Settings) -> Vault:
         migrate.upgrade(migrate.engine_of(database), settings.kind)
     _refuse_unfit(settings)
     try:
-        migrate.check(migrate.engine_of(database), settings.kind)
+        migrate.check(migrate.engine_of(database), settings.kind, vault)
     except migrate.DatabaseFault as fault:
         raise StartRefused(str(fault)) from fault
     return vault
@@ -175,10 +177,14 @@ def _interactions() -> dict[str, list[str]]:
 
 
 def _networks(settings: Settings) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    return tuple(ipaddress.ip_network(part.strip()) for part in settings.private_receivers.split(",") if part.strip())
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in settings.private_receivers.split(",") if part.strip())
+    except ValueError as fault:
+        raise StartRefused(f"setting GATEWAY_PRIVATE_RECEIVERS: {fault}") from fault
 
 
 async def close_gateway(gateway: Gateway) -> None:
+    """Let what is under way finish, then close connections and files."""
     await gateway.deliverer.courier.close()
     await gateway.ledger.close()
 
@@ -220,7 +226,6 @@ def make_app(settings: Settings) -> App:
     async def lifespan(app: App) -> AsyncIterator[None]:
         lock = hold_folder(settings)
         gateway = app.state.gateway = await open_gateway(settings)
-        gateway.lock = lock
         await gateway.ledger.run_alone(put_in_force, gateway.context.agreements.version)
         routes = _routes(gateway.edge)
         app.router.routes[:0] = routes
@@ -236,6 +241,8 @@ def make_app(settings: Settings) -> App:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await close_gateway(gateway)
+            if lock is not None:
+                lock.close()
 
     app = App(title="Think Family Gateway", version=__version__, lifespan=lifespan, openapi_url="/openapi.json", redoc_url=None)
     app.fixed = {}

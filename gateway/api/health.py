@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.api.edge import Edge, base_headers
-from gateway.store.audit_log import HEAD
 from gateway.store.sql import Read
+from gateway.store.standing import STANDING
 
 
 async def live(edge: Edge, request: Request) -> Response:
+    """200 as long as the process answers at all."""
     return JSONResponse({"status": "live"}, headers=base_headers(request))
 
 
@@ -20,7 +21,7 @@ async def ready(edge: Edge, request: Request) -> Response:
     """503 until the database answers within two seconds."""
     try:
         async with asyncio.timeout(2):
-            await edge.ledger.read([Read(HEAD)])
+            await edge.ledger.read([Read(STANDING)])
     except Exception:
         return JSONResponse({"status": "not ready"}, 503, headers=base_headers(request))
     return JSONResponse({"status": "ready"}, headers=base_headers(request))

@@ -42,6 +42,7 @@ async def keys(edge: Edge, request: Request) -> Response:
 
 
 def public_keys(edge: Edge) -> list[dict[str, object]]:
+    """JWKs of the key that signs access tokens and of the key that signs notices."""
     notices = edge.context.vault.signing.public_key().public_bytes_raw()
     encoded = base64.urlsafe_b64encode(notices).rstrip(b"=").decode()
     return [dict(edge.tokens.public_jwk), {"kty": "OKP", "crv": "Ed25519", "x": encoded, "use": "sig", "kid": f"notices-{encoded[:8]}"}]

@@ -65,6 +65,7 @@ async def update(edge: Edge, request: Request) -> Response:
 
 
 def shown(made: Subscribed) -> dict[str, Any]:
+    """A subscription as its owner reads it, with its version; header values withheld."""
     resource = made.shown()
     meta = {**resource.get("meta", {}), "versionId": str(made.version), "lastUpdated": clock.instant(made.updated)}
     return {**resource, "meta": meta}
@@ -164,6 +165,7 @@ def _ends(resource: dict[str, Any]) -> datetime:
 
 
 async def read(edge: Edge, request: Request) -> Response:
+    """``GET /fhir/Subscription/{id}``."""
     made = await _own(edge, request, "r")
     return fhir(request, shown(made), headers={"ETag": f'W/"{made.version}"'})
 

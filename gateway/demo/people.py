@@ -146,7 +146,7 @@ def _details(person: Person) -> dict[str, str]:
     return {"first_name": person.given, "surname": person.family, "date_of_birth": person.born, "sex": "U"}
 
 
-def adt(event: str, person: Person, local: str, *, kin: Person | None = None) -> str:
+def adt(event: str, person: Person, local: str, *, kin: Person | None = None, visit: str = "") -> str:
     """One HL7 v2.4 message of the trust."""
     stamp = f"{TODAY:%Y%m%d}080000"
     started = f"{TODAY - timedelta(days=3):%Y%m%d}210000"
@@ -159,7 +159,7 @@ def adt(event: str, person: Person, local: str, *, kin: Person | None = None) ->
     if kin:
         born = kin.born.replace("-", "")
         segments.append(f"NK1|1|{kin.family}^{kin.given}|CHD^Child^HL70063|||||||||||||{born}|||||||||||||||||{kin.nhs}^^^NHS^NH")
-    visit = f"PV1|1|I|ROSE WARD||||C123^CLINICIAN^ANNE^^^DR||||||||||||V{local}" + "|" * 25 + f"{started}|{ended}"
+    visit = f"PV1|1|I|ROSE WARD||||C123^CLINICIAN^ANNE^^^DR||||||||||||V{visit or local}" + "|" * 25 + f"{started}|{ended}"
     return "\r".join([*segments, visit]) + "\r"
 
 

@@ -326,7 +326,7 @@ def wishes_change(story: Story) -> None:
     told = len(hearth.notices)
     done(
         story.at_work("trust-epr").post(
-            "/records/hl7v2-adt", people.adt("A04", AMINA, "M1C").replace("PV1|1|I", "PV1|1|O"), "application/hl7-v2"
+            "/records/hl7v2-adt", people.adt("A04", AMINA, "M1", visit="M1C").replace("PV1|1|I", "PV1|1|O"), "application/hl7-v2"
         ),
         "community",
     )

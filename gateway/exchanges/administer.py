@@ -34,6 +34,8 @@ class NewAgency:
 
 @dataclass(frozen=True, slots=True)
 class NewClient:
+    """A client to be registered: its agency, scopes, the purposes and roles its users may claim, its public keys."""
+
     id: str
     agency: str
     name: str

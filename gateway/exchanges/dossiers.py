@@ -125,6 +125,12 @@ def verification(identifier: Resource) -> str:
 
 def restriction(row: Opened) -> str:
     """Why a row may not be opened by machine: adopted, placed-for-adoption, protected; empty where it may."""
+    if row.restricted is None:
+        row.restricted = _restriction(row)
+    return row.restricted
+
+
+def _restriction(row: Opened) -> str:
     stated = extension_value(row.patient, "restriction", "valueCode") or ""
     if stated in ADOPTED:
         return str(stated)

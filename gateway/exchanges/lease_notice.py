@@ -191,6 +191,7 @@ def shape_notice(ctx: Context, subscribed: Subscribed, stored: Stored, told: str
 
 
 def route_of(ctx: Context, subscribed: Subscribed, moment: Moment) -> Route:
+    """The way of one attempt, with a Bundle.id of its own."""
     return Route(new_id(), ctx.url, subscribed.channel.get("endpoint", ""), clock.instant(moment.at), ctx.base)
 
 

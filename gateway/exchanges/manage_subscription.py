@@ -58,6 +58,8 @@ class Subscribe:
 
 @dataclass(frozen=True, slots=True)
 class OwnSubscription:
+    """One of the caller's subscriptions, by id."""
+
     requester: Requester
     id: str
     request_id: str = ""
@@ -65,6 +67,8 @@ class OwnSubscription:
 
 @dataclass(frozen=True, slots=True)
 class ListSubscriptions:
+    """A page of the caller's subscriptions, after the id of the last one seen."""
+
     requester: Requester
     after: str = ""
     count: int = 50

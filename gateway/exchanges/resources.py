@@ -29,6 +29,8 @@ NOT_HERE = "There is no such resource, or it is not yours to read."
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
+    """A resource by type and id, perhaps in an older version."""
+
     requester: Requester
     type: str
     id: str
@@ -63,6 +65,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class WriteRequest:
+    """A checked resource to create, or to update if an id is given. ``expected`` is the version of If-Match."""
+
     requester: Requester
     type: str
     resource: Resource
@@ -73,6 +77,8 @@ class WriteRequest:
 
 @dataclass(frozen=True, slots=True)
 class Written:
+    """What is now held, and whether it is new."""
+
     held: Held
     created: bool
 

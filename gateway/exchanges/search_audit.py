@@ -152,6 +152,7 @@ def open_entry(ctx: Context, row: Sequence[Any]) -> Entry:
 
 
 def render(ctx: Context, agency: str, entry: Entry, names: Params) -> dict[str, Any]:
+    """One entry as an AuditEvent, as the auditor of this agency may see it."""
     view = "holder" if entry.custodian == agency else "requester"
     return as_event(
         entry, base_url=ctx.url, view=view, gateway_name=ctx.name, names=dict(names), canonical_base=ctx.base  # type: ignore[arg-type]

@@ -55,6 +55,7 @@ class Subscribed:
 
 
 def seal_subscription(ctx: Context, one: Subscribed) -> bytes:
+    """The sealed column of a subscription; it opens for this row only."""
     requester = one.requester
     body = {
         "resource": one.resource,

@@ -69,7 +69,7 @@ def check_url(url: str, *, loopback_allowed: bool = False) -> None:
         raise Refused("An endpoint must be https.")
     if "@" in parts.netloc or "#" in url:
         raise Refused("An endpoint has no credentials and no fragment.")
-    if _port(parts) < FIRST_FREE_PORT and _port(parts) not in STANDARD_PORTS.values():
+    if not loopback_allowed and _port(parts) < FIRST_FREE_PORT and _port(parts) != STANDARD_PORTS["https"]:
         raise Refused("An endpoint is at port 443 or at one above 1023.")
 
 

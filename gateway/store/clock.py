@@ -13,6 +13,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def now() -> int:
+    """This moment by the system's clock."""
     return time.time_ns() // 1000
 
 
@@ -28,10 +29,12 @@ def _second(seconds: int) -> str:
 
 
 def moment(micros: int) -> datetime:
+    """A stored time with its zone, UTC."""
     return EPOCH + timedelta(microseconds=micros)
 
 
 def day(micros: int) -> date:
+    """The UTC day of a stored time."""
     return moment(micros).date()
 
 

@@ -72,6 +72,7 @@ def postgres_url(dsn: str) -> URL:
 
 
 def config_of(engine: Engine) -> Config:
+    """Alembic's configuration for one engine."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["engine"] = engine

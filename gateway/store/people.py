@@ -178,6 +178,7 @@ class Opened:
     cipher: AESGCM
     patient: Resource
     records: list[Held] = field(default_factory=list)
+    restricted: str | None = None  # why it may not be opened by machine, once somebody has looked
 
     def of_type(self, kind: str) -> list[Held]:
         return [held for held in self.records if held.type == kind]
@@ -220,4 +221,5 @@ def reseal(before: AESGCM, after: AESGCM, row: str, sealed: bytes) -> bytes:
 
 
 def seal_patient(cipher: AESGCM, row: str, patient: Resource) -> bytes:
+    """The sealed identity of a person's row."""
     return seal(cipher, orjson.dumps(patient), row)

@@ -1,0 +1,127 @@
+"""A county for lookups: more agencies, families and agreements than the demonstration has, told through the API."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from gateway.demo import people
+from gateway.demo.people import AMINA, COUNCIL, LEO, TRUST, Person, Software, day
+from gateway.disclosure.agreements import load_agreements
+from gateway.exchanges import administer
+from gateway.exchanges.administer import NewAgency
+from gateway.fhir import systems
+from gateway.store import clock, standing
+from gateway.store.ledger import Moment, Outcome, Story
+from gateway.store.sql import Write
+from tests.world import World
+
+S47, CARE, EARLY = "safeguarding-s47", "amh-care-planning", "early-help"
+PLAN = "9990001057 9990001065 9990001073 9990001081 9990001103 9990001111 9990001138 9990001146".split()
+
+
+def somebody(place: int, born: str = "1985-04-04") -> Person:
+    """One more person who does not exist."""
+    return Person(f"person {place}", PLAN[place], born, "SAMPLE", f"P{place}")
+
+
+def flag(person: Person, key: str, detail: str = "cp-plan", start: str = "2026-01-05", end: str = "", agency: str = COUNCIL, service: str = "children-social-care") -> dict[str, Any]:
+    """An involvement as an agency's own system writes it."""
+    made: dict[str, Any] = {
+        "resourceType": "Flag", "id": key, "status": "inactive" if end and end <= day() else "active",
+        "extension": [{"url": systems.extension("last-contact"), "valueDate": "2026-10-17"}],
+        "category": [{"coding": [{"system": systems.code_system("service"), "code": service}]}],
+        "code": {"coding": [{"system": systems.code_system("involvement-detail"), "code": detail}]},
+        "subject": people.reference(person), "period": {"start": start, **({"end": end} if end else {})},
+        "author": {"identifier": {"system": systems.ODS_CODE, "value": agency}},
+        "contained": [{
+            "resourceType": "PractitionerRole", "id": "lead", "practitioner": {"display": "Jo Lead"},
+            "code": [{"coding": [{"system": systems.code_system("contact-kind"), "code": "lead-professional"}]}],
+            "telecom": [{"system": "phone", "value": "01632 960299"}],
+        }],
+    }  # fmt: skip
+    return made
+
+
+def patient(person: Person, *, status: str = "01", born: str | None = None, restriction: str = "", address: str = "", security: str = "") -> dict[str, Any]:
+    """A person as an agency's own system writes them."""
+    verified = {"url": systems.NHS_NUMBER_STATUS_EXT, "valueCodeableConcept": {"coding": [{"system": systems.NHS_NUMBER_STATUS, "code": status}]}}
+    made: dict[str, Any] = {
+        "resourceType": "Patient",
+        "identifier": [{"system": systems.NHS_NUMBER, "value": person.nhs, **({"extension": [verified]} if status else {})}],
+        "name": [{"family": person.family, "given": [person.given]}],
+    }
+    if born != "":
+        made["birthDate"] = born or person.born
+    if restriction:
+        made["extension"] = [{"url": systems.extension("restriction"), "valueCode": restriction}]
+    if address:
+        made["address"] = [{"line": [address]}]
+    if security:
+        made["meta"] = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": security}]}
+    return made
+
+
+def related(of: Person, to: Person, *roles: str, **more: Any) -> dict[str, Any]:
+    """What ``to`` is to ``of``."""
+    return {
+        "resourceType": "RelatedPerson", "patient": people.reference(of), "birthDate": to.born,
+        "identifier": [{"system": systems.NHS_NUMBER, "value": to.nhs}], "name": [{"family": to.family, "given": [to.given]}],
+        "relationship": [{"coding": [{"system": systems.V3_ROLE, "code": role}]} for role in roles], **more,
+    }  # fmt: skip
+
+
+async def tells(world: World, client: str, *resources: dict[str, Any]) -> None:
+    """An agency's system sends FHIR; all of it must be taken."""
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in resources]}
+    counts = await world.as_(client).sends("fhir", bundle)
+    assert counts["refused"] == 0, counts
+    assert counts["accepted"] == len(resources), counts
+
+
+async def wishes(world: World, client: str, whose: Person, who: Person, *rules: dict[str, Any], when: str = "", **more: Any) -> None:
+    """A Consent is written down at an agency."""
+    agency = COUNCIL if client.startswith("council") else TRUST
+    made = people.consent(whose, who, list(rules), agency=agency, when=when or day(2), **more)
+    answer = await world.as_(client).post("/fhir/Consent", made)
+    assert answer.status_code == 201, answer.text
+
+
+def stale(ctx: Any, code: str, moment: Moment) -> Story[None]:
+    """A feed that was last heard of ten days ago."""
+    yield Write(standing.TOUCH_FEED, {"agency_code": code, "as_of": moment.at - 10 * clock.DAY})
+    return Outcome(None, (administer._line("stale", moment, code),))
+
+
+async def falls_silent(world: World, code: str) -> None:
+    """The feed of an agency goes stale."""
+    await world.gateway.ledger.run_alone(stale, code)
+
+
+def write_agreements(folder: Path, name: str, text: str) -> None:
+    """Put an agreement among those of a deployment, before it is started."""
+    (folder / f"{name}.toml").write_text(text)
+    assert load_agreements
+
+
+def masked(answer: httpx.Response) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and bytes of an answer, without its id and its time."""
+    document = answer.json()
+    text = answer.content
+    for part in document["parameter"]:
+        if part["name"] in ("disclosure", "asOf"):
+            value = part.get("valueId") or part["valueInstant"]
+            text = text.replace(value.encode(), b"=" * len(value))
+    headers = {name: value for name, value in answer.headers.items() if name not in ("x-request-id", "date")}
+    return answer.status_code, headers, text
+
+
+def agency(parts: list[dict[str, Any]]) -> str:
+    """Whose answer a group is."""
+    return str(next(one["valueReference"]["identifier"]["value"] for one in parts if one["name"] == "organization"))
+
+
+__all__ = ["AMINA", "LEO", "NewAgency", "Software", "json"]
