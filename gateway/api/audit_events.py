@@ -36,7 +36,7 @@ async def search(edge: Edge, request: Request) -> Response:
         until=until,
         count=searches.count(used),
         before=tuple(asked.place) if asked.place else None,
-        id=searches.one(used, "_id"),
+        id=searches.identifier(used),
         request_id=request_id(request),
     )
     page = await answered(edge, query)

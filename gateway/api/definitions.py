@@ -14,7 +14,10 @@ from starlette.responses import Response
 from gateway.api.edge import Edge, check_accept, fhir
 from gateway.fhir.outcomes import NotFound
 
-FOLDERS = (Path(__file__).parent.parent.parent / "openapi" / "fhir", Path(__file__).parent.parent.parent / "mappings" / "code_systems")
+FOLDERS = (
+    Path(__file__).parent.parent.parent / "openapi" / "fhir",
+    Path(__file__).parent.parent.parent / "mappings" / "code_systems",
+)
 TYPES = ("OperationDefinition", "MessageDefinition", "SearchParameter", "CodeSystem", "ValueSet", "ConceptMap")
 
 

@@ -169,7 +169,10 @@ def _methods_here(request: Request) -> set[str]:
 
 def from_http_exception(error: HTTPException) -> GatewayError:
     """The framework's own errors (no such path, wrong method) in the words of the one error tree."""
-    texts = {404: (outcomes.NotFound, "There is nothing at this address."), 405: (outcomes.MethodNotAllowed, "This method is not allowed here.")}
+    texts = {
+        404: (outcomes.NotFound, "There is nothing at this address."),
+        405: (outcomes.MethodNotAllowed, "This method is not allowed here."),
+    }
     kind, text = texts.get(error.status_code, (outcomes.BadRequest, "The request cannot be read."))
     return kind(text, headers=dict(error.headers or {}))
 

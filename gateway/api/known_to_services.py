@@ -35,7 +35,10 @@ ANSWER_DISPLAY = {
 }
 GATES: dict[str, tuple[type[GatewayError], str]] = {
     "purpose-not-yours": (Forbidden, "This purpose of use is not open to your organisation, software or user."),
-    "role-not-allowed": (Forbidden, "This purpose needs a named user with a role that may use it, and what the purpose asks for."),
+    "role-not-allowed": (
+        Forbidden,
+        "This purpose needs a named user with a role that may use it, and what the purpose asks for.",
+    ),
     "case-reference-missing": (Forbidden, "This purpose needs the case reference of your own system (caseReference)."),
     "duty-not-in-force": (Forbidden, "This purpose may not be used yet: its law is not in force."),
     "policy-stale": (Unavailable, "The agreements are being changed. Please try again; in danger ring the duty desk."),
@@ -153,7 +156,9 @@ def _purpose(parts: dict[str, Any]) -> str:
     coding = parts["purpose"].get("valueCoding")
     code = coding.get("code") if isinstance(coding, dict) else None
     if not isinstance(code, str):
-        raise Unprocessable("purpose must be a Coding with a code.", where="Parameters.parameter(purpose).valueCoding", code="required")
+        raise Unprocessable(
+            "purpose must be a Coding with a code.", where="Parameters.parameter(purpose).valueCoding", code="required"
+        )
     return code
 
 
@@ -193,7 +198,9 @@ def _text(part: Any, name: str, most: int) -> str:
         return ""
     text = part.get("valueString")
     if not isinstance(text, str) or not text.strip() or len(text) > most:
-        raise Unprocessable(f"{name} must be a text of at most {most} characters.", where=f"Parameters.parameter({name})", code="value")
+        raise Unprocessable(
+            f"{name} must be a text of at most {most} characters.", where=f"Parameters.parameter({name})", code="value"
+        )
     return text
 
 

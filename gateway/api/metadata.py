@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import __version__
+from gateway.api import definitions
 from gateway.api.edge import Edge, check_accept, fhir
 from gateway.fhir import systems
 
@@ -18,6 +19,7 @@ SEARCHES: dict[str, tuple[tuple[str, str], ...]] = {
     "Flag": (("patient:identifier", "token"), ("status", "token"), ("code", "token"), ("_id", "token"), ("_lastUpdated", "date")),
     "Consent": (("patient:identifier", "token"), ("status", "token"), ("_id", "token"), ("_lastUpdated", "date")),
     "Subscription": (("status", "token"),),
+    **dict.fromkeys(definitions.TYPES, (("url", "uri"),)),
     "AuditEvent": (
         ("patient:identifier", "token"), ("agent", "token"), ("organization", "token"), ("date", "date"), ("outcome", "token"),
         ("exchange", "token"), ("_id", "token"), ("_lastUpdated", "date"),
@@ -67,7 +69,9 @@ def statement(edge: Edge) -> dict[str, Any]:
 def _rest(edge: Edge) -> dict[str, Any]:
     security = {
         "cors": False,
-        "service": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}]}],
+        "service": [
+            {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}]}
+        ],
         "extension": [
             {
                 "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
@@ -90,7 +94,7 @@ def _resource(kind: str, interactions: list[str], edge: Edge) -> dict[str, Any]:
     described: dict[str, Any] = {
         "type": kind,
         "interaction": [{"code": code} for code in dict.fromkeys(interactions)],
-        "versioning": "versioned-update" if "update" in interactions else "no-version",
+        "versioning": _versioning(kind, interactions),
     }
     parameters = [{"name": name, "type": type_} for name, type_ in SEARCHES.get(kind, ())]
     if parameters:
@@ -103,11 +107,22 @@ def _resource(kind: str, interactions: list[str], edge: Edge) -> dict[str, Any]:
     return described
 
 
+def _versioning(kind: str, interactions: list[str]) -> str:
+    """versioned-update: an update must name its version (If-Match)."""
+    if "vread" in interactions:
+        return "versioned-update"
+    return "versioned" if kind in ("Patient", "Subscription") else "no-version"
+
+
 def _topics(edge: Edge) -> dict[str, Any]:
-    canonical = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
+    canonical = (
+        "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
+    )
     operations = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
     return {
-        "extension": [{"url": canonical, "valueCanonical": systems.topic(code, edge.context.base)} for code in edge.context.topics],
+        "extension": [
+            {"url": canonical, "valueCanonical": systems.topic(code, edge.context.base)} for code in edge.context.topics
+        ],
         "supportedProfile": [f"{systems.BACKPORT}/backport-subscription"],
         "operation": [
             {"name": "status", "definition": f"{operations}/backport-subscription-status"},

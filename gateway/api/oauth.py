@@ -45,7 +45,10 @@ def public_keys(edge: Edge) -> list[dict[str, object]]:
     """JWKs of the key that signs access tokens and of the key that signs notices."""
     notices = edge.context.vault.signing.public_key().public_bytes_raw()
     encoded = base64.urlsafe_b64encode(notices).rstrip(b"=").decode()
-    return [dict(edge.tokens.public_jwk), {"kty": "OKP", "crv": "Ed25519", "x": encoded, "use": "sig", "kid": f"notices-{encoded[:8]}"}]
+    return [
+        dict(edge.tokens.public_jwk),
+        {"kty": "OKP", "crv": "Ed25519", "x": encoded, "use": "sig", "kid": f"notices-{encoded[:8]}"},
+    ]
 
 
 async def token(edge: Edge, request: Request) -> Response:
@@ -115,7 +118,9 @@ async def introspect(edge: Edge, request: Request) -> Response:
     except smart.OAuthError as error:
         return await _refused(edge, request, "introspect", error)
     if "token" not in form:
-        return await _refused(edge, request, "introspect", smart.OAuthError(400, "invalid_request", "The field token is missing."))
+        return await _refused(
+            edge, request, "introspect", smart.OAuthError(400, "invalid_request", "The field token is missing.")
+        )
     return JSONResponse(_described(edge, form["token"], requester.agency, stamp), headers=base_headers(request))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 from gateway import __version__
@@ -11,7 +13,14 @@ from gateway.api.operations import OPERATIONS, Operation
 
 ERRORS = (400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 415, 422, 428, 429, 503)
 FHIR_JSON = "application/fhir+json"
-TITLES = {"Consent", "Flag", "RelatedPerson", "Subscription"}
+ETAG = {"type": "string", "pattern": '^(W/)?"[0-9]{1,9}"$'}
+FOLDER = Path(__file__).parent.parent.parent / "openapi" / "examples"
+EXAMPLES = {
+    "knownToServices": ("lookup-known", "lookup-no-information", "lookup-cannot-say"),
+    "createSubscription": ("subscription",),
+    "processMessage": ("message",),
+    "children": ("children",),
+}
 
 
 def document() -> dict[str, Any]:
@@ -41,6 +50,12 @@ def document() -> dict[str, Any]:
     }
 
 
+def _examples(operation: str, part: str) -> dict[str, Any]:
+    """The committed examples of an operation's ``request`` or ``answer``; a test plays each of them."""
+    found = {name: {"value": json.loads((FOLDER / f"{name}.{part}.json").read_text())} for name in EXAMPLES.get(operation, ())}
+    return {"examples": found} if found else {}
+
+
 def _path(path: str) -> str:
     return re.sub(r"\{(\w+):\w+\}", r"{\1}", path)
 
@@ -56,11 +71,11 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     body = schemas.body(operation.takes)
     if body:
-        described["requestBody"] = {"required": operation.takes != "form", "content": body}
+        kind, schema = body
+        content = {"schema": schema, **_examples(operation.name, "request")}
+        described["requestBody"] = {"required": operation.takes != "form", "content": {kind: content}}
     if operation.method == "PUT":
-        described["parameters"].append(
-            {"name": "If-Match", "in": "header", "required": False, "schema": {"type": "string", "pattern": '^W/"[1-9][0-9]{0,8}"$'}}
-        )
+        described["parameters"].append({"name": "If-Match", "in": "header", "required": False, "schema": ETAG})
     return {key: value for key, value in described.items() if value != [] or key == "security"}
 
 
@@ -85,7 +100,11 @@ def _good(operation: Operation) -> tuple[int, ...]:
         return (200, 204)
     if operation.interaction == "create":
         return (201,)
-    if operation.interaction in ("read", "vread") and not operation.open and operation.type in ("Flag", "Consent", "RelatedPerson", "Patient"):
+    if (
+        operation.interaction in ("read", "vread")
+        and not operation.open
+        and operation.type in ("Flag", "Consent", "RelatedPerson", "Patient")
+    ):
         return (200, 304)
     return (204,) if operation.gives == "nothing" else (200,)
 
@@ -94,7 +113,8 @@ def _good_response(operation: Operation, status: int) -> dict[str, Any]:
     if status in (204, 304):
         return {"description": "Nothing to show"}
     kind = "application/json" if operation.gives in ("json", "receipt") else FHIR_JSON
-    return {"description": "Done", "content": {kind: {"schema": schemas.ANSWERS[operation.gives]}}}
+    content = {"schema": schemas.ANSWERS[operation.gives], **_examples(operation.name, "answer")}
+    return {"description": "Done", "content": {kind: content}}
 
 
 def _error(operation: Operation) -> dict[str, Any]:

@@ -38,24 +38,28 @@ class Operation:
     interaction: str = ""  # of the CapabilityStatement
 
 
+# fmt: off
 def _resource_operations(kind: str) -> Iterator[Operation]:
-    base = f"/fhir/{kind}"
-    yield Operation(f"search{kind}", "GET", base, resources.search, f"Search {kind} of {OWN}", "search", "bundle", type=kind, interaction="search-type")
-    yield Operation(f"search{kind}ByPost", "POST", f"{base}/_search", resources.search, f"Search {kind}; what names a person goes here", "form", "bundle", type=kind)
+    """What is offered on a type of the owner's own resources."""
+    base, search = f"/fhir/{kind}", resources.search
+    yield Operation(f"search{kind}", "GET", base, search, f"Search {kind} of {OWN}", f"search-{kind}", "bundle", type=kind, interaction="search-type")
+    yield Operation(f"search{kind}ByPost", "POST", f"{base}/_search", search, f"Search {kind}; what names a person goes here", "form", "bundle", type=kind)
     yield Operation(f"read{kind}", "GET", f"{base}/{{id}}", resources.read, f"Read a {kind} of {OWN}", type=kind, interaction="read")
     if kind in resources.WRITABLE:
         yield Operation(f"vread{kind}", "GET", f"{base}/{{id}}/_history/{{version}}", resources.read, f"Read a version of a {kind}", type=kind, interaction="vread")
-    if kind in resources.WRITABLE:
         yield Operation(f"create{kind}", "POST", base, resources.create, f"Create a {kind}", kind, type=kind, interaction="create")
         yield Operation(f"update{kind}", "PUT", f"{base}/{{id}}", resources.update, f"Update a {kind}; needs If-Match", kind, type=kind, interaction="update")
 
 
 def _definition_operations(kind: str) -> Iterator[Operation]:
-    yield Operation(f"list{kind}", "GET", f"/fhir/{kind}", definitions.search, f"{kind} resources published here", "definition-search", "bundle", open=True, type=kind, interaction="search-type")
-    yield Operation(f"read{kind}", "GET", f"/fhir/{kind}/{{id}}", definitions.read, f"Read a {kind}", open=True, type=kind, interaction="read")
+    """What is offered on a type of published definitions."""
+    base = f"/fhir/{kind}"
+    yield Operation(f"list{kind}", "GET", base, definitions.search, f"{kind} resources published here", "definition-search", "bundle", open=True, type=kind, interaction="search-type")
+    yield Operation(f"read{kind}", "GET", f"{base}/{{id}}", definitions.read, f"Read a {kind}", open=True, type=kind, interaction="read")
 
 
 def _subscription_operations() -> Iterator[Operation]:
+    """What is offered on subscriptions."""
     base, kind = "/fhir/Subscription", "Subscription"
     yield Operation("searchSubscription", "GET", base, subscriptions.search, f"Subscriptions of {OWN}", "subscription-search", "bundle", type=kind, interaction="search-type")
     yield Operation("createSubscription", "POST", base, subscriptions.create, "Subscribe to changes about a person", kind, type=kind, interaction="create")
@@ -64,6 +68,7 @@ def _subscription_operations() -> Iterator[Operation]:
     yield Operation("deleteSubscription", "DELETE", f"{base}/{{id}}", subscriptions.delete, "End a subscription", "", "nothing", type=kind, interaction="delete")
     yield Operation("subscriptionStatus", "GET", f"{base}/{{id}}/$status", subscriptions.status, "Status of a subscription", "", "bundle", type=kind)
     yield Operation("subscriptionEvents", "GET", f"{base}/{{id}}/$events", subscriptions.events, "Notices of a subscription by number", "events", "bundle", type=kind)
+# fmt: on
 
 
 OPERATIONS: tuple[Operation, ...] = (

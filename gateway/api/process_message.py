@@ -101,7 +101,11 @@ def message_id(bundle: dict[str, Any]) -> str:
     entry = bundle["entry"][0]
     stated = entry["resource"].get("id") or str(entry.get("fullUrl", "")).rpartition(":")[2].rpartition("/")[2]
     if not ID.fullmatch(str(stated)):
-        raise Unprocessable("MessageHeader.id is required: 1 to 64 letters, digits, hyphens and dots.", where="Bundle.entry[0].resource.id", code="required")
+        raise Unprocessable(
+            "MessageHeader.id is required: 1 to 64 letters, digits, hyphens and dots.",
+            where="Bundle.entry[0].resource.id",
+            code="required",
+        )
     return str(stated)
 
 

@@ -63,7 +63,6 @@ class Report:
             parameters.append({"name": "outcome", "resource": outcome(self.findings())})
         return {"resourceType": "Parameters", "parameter": parameters}
 
-
     def findings(self) -> list[Issue]:
         """What was found, errors before warnings; a last line says how many more there are than are shown."""
         ordered = sorted(self.issues, key=lambda one: one.severity != "error")
@@ -97,7 +96,17 @@ async def sender_of(ledger: Ledger, context: Context, agency: str, la_code: str 
     )
 
 
-async def load(ledger: Ledger, context: Context, requester: Requester, fmt: str, data: bytes, sender: Sender, report: Report, *, request_id: str = "") -> None:
+async def load(
+    ledger: Ledger,
+    context: Context,
+    requester: Requester,
+    fmt: str,
+    data: bytes,
+    sender: Sender,
+    report: Report,
+    *,
+    request_id: str = "",
+) -> None:
     """Read a file and apply its records, one exchange each, in file order. Raises BadRequest, TooLarge, NotFound."""
     try:
         for mapped in read(context.mappings, fmt, data, sender):
@@ -134,7 +143,9 @@ async def receive_file(edge: Edge, request: Request) -> Response:
     data = await body_of(request, MAX_RECORDS)
     sender = await sender_of(edge.ledger, edge.context, requester.agency)
     report = Report()
-    await load(edge.ledger, edge.context, requester, request.path_params["format"], data, sender, report, request_id=request_id(request))
+    await load(
+        edge.ledger, edge.context, requester, request.path_params["format"], data, sender, report, request_id=request_id(request)
+    )
     edge.wake()
     if report.received and not report.accepted:
         raise Unprocessable.of(report.findings())

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from gateway.api import searches
 from gateway.api.edge import Edge, allowed, base_headers, fhir, json_body, raise_errors, request_id
+from gateway.api.schemas import STATUS
 from gateway.exchanges.resources import (
     NOT_HERE,
     Page,
@@ -37,7 +38,13 @@ WRITABLE = ("RelatedPerson", "Flag", "Consent")
 SUBJECT = {"RelatedPerson": "patient", "Flag": "subject", "Consent": "patient"}
 OTHER_ID = "The id in the resource is not the id in the address."
 ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
-PARAMETERS = frozenset({"_id", "patient:identifier", "patient.identifier", "subject:identifier", "identifier", "status", "code", "_lastUpdated", "_count"})  # fmt: skip
+OF_A_PERSON = frozenset({"_id", "patient:identifier", "patient.identifier", "subject:identifier", "_lastUpdated", "_count"})
+PARAMETERS = {
+    "Patient": frozenset({"_id", "identifier", "_count"}),
+    "RelatedPerson": OF_A_PERSON,
+    "Flag": OF_A_PERSON | {"status", "code"},
+    "Consent": OF_A_PERSON | {"status"},
+}
 
 
 def kind_of(request: Request) -> str:
@@ -91,14 +98,15 @@ async def search(edge: Edge, request: Request) -> Response:
     """``GET /fhir/{type}`` and ``POST /fhir/{type}/_search``."""
     kind = kind_of(request)
     requester = allowed(edge, request, kind, "s")
-    asked = await searches.read_search(edge, request, requester.agency, kind, PARAMETERS)
+    asked = await searches.read_search(edge, request, requester.agency, kind, PARAMETERS[kind])
     used = asked.used
     person = _person(used, kind)
-    if kind == "Patient" and not person and not searches.one(used, "_id"):
+    if kind == "Patient" and not person and "_id" not in used:
         raise BadRequest("A Patient is searched by identifier (POST _search) or _id.", code="required")
     since, until = searches.window(used.get("_lastUpdated", []), "_lastUpdated")
     ask = SearchRequest(
-        requester, kind, person, searches.one(used, "_id"), searches.code(used, "status"), searches.code(used, "code"), since, until,
+        requester, kind, person, searches.identifier(used), searches.code(used, "status", STATUS.get(kind, ())),
+        searches.code(used, "code"), since, until,
         searches.count(used), asked.place or "", request_id(request),
     )  # fmt: skip
     page: Page = await edge.ledger.run(search_resources, ask)

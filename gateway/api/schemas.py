@@ -7,61 +7,79 @@ from typing import Any
 from gateway.fhir import systems
 
 Schema = dict[str, Any]
+# What FHIR R4 allows of each primitive (datatypes.html), where JSON Schema can say it.
 ID = {"type": "string", "pattern": "^[A-Za-z0-9\\-.]{1,64}$"}
-TEXT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[A-Za-z0-9][A-Za-z0-9 .,'-]*$"}
-DATE = {"type": "string", "pattern": "^(19|20)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$"}
-URI = {"type": "string", "pattern": "^https://[a-z]{1,20}\\.example/[a-z]{1,20}$"}
-CODE = {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,40}$"}
-NHS_NUMBER = {"type": "string", "pattern": "^999[0-9]{7}$"}
+TEXT = {"type": "string", "pattern": "\\S"}
+URI = {"type": "string", "pattern": "^\\S+$"}
+CODE = {"type": "string", "pattern": "^\\S+( \\S+)*$"}
+_DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME = "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])"
+DATE = {"type": "string", "pattern": f"^{_DAY}$"}
+DATE_TIME = {"type": "string", "pattern": f"^([0-9]{{4}}(-(0[1-9]|1[0-2]))?|{_DAY}({_TIME})?)$"}
+INSTANT = {"type": "string", "pattern": f"^{_DAY}{_TIME}$"}
+SEARCH_DATE = {"type": "string", "pattern": f"^(eq|ge|gt|le|lt|sa|eb)?([0-9]{{4}}(-(0[1-9]|1[0-2]))?|{_DAY}({_TIME})?)$"}
+NHS_NUMBER = {"type": "string", "pattern": "^[0-9]{10}$", "examples": ["9990001006", "9990001014"]}
+STATUS = {
+    "Flag": ["active", "inactive", "entered-in-error"],
+    "Consent": ["draft", "proposed", "active", "rejected", "inactive", "entered-in-error"],
+    "Subscription": ["requested", "active", "error", "off"],
+}
+ELEMENTS = "The elements that a sender is most likely to need. Others of R4 are taken as the map of the format fhir keeps them; no others."
 
 PATH: dict[str, Schema] = {
     "id": ID,
-    "version": {"type": "string", "pattern": "^[1-9][0-9]{0,5}$"},
+    "version": {"type": "string", "pattern": "^[1-9][0-9]{0,8}$"},
     "format": {"type": "string", "enum": ["crosswalk", "dfe-csc-api", "fhir", "hl7v2-adt", "relationships"]},
     "la_code": {"type": "string", "pattern": "^[0-9]{3}$"},
 }
 
 
 def _object(properties: Schema, required: list[str] | None = None, *, more: bool = False) -> Schema:
-    return {"type": "object", "properties": properties, "required": required or list(properties), "additionalProperties": more}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required or [],
+        "additionalProperties": more,
+        "minProperties": 1,
+    }
 
 
-def _list(items: Schema, least: int = 1, most: int = 3) -> Schema:
-    return {"type": "array", "items": items, "minItems": least, "maxItems": most}
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items, "minItems": 1}
 
 
-def _coding(system: str | None = None) -> Schema:
-    return _object({"system": {"const": system} if system else URI, "code": CODE})
+def _enum(codes: list[str]) -> Schema:
+    return {"type": "string", "enum": codes}
 
 
-def _concept(system: str | None = None) -> Schema:
-    return _object({"coding": _list(_coding(system), 1, 1)})
-
-
-IDENTIFIER = _object({"system": URI, "value": TEXT})
-PERSON = _object({"type": {"const": "Patient"}, "identifier": _object({"system": {"const": systems.NHS_NUMBER}, "value": NHS_NUMBER})})
-PERIOD = _object({"start": DATE}, more=False)
+CODING = _object({"system": URI, "code": CODE, "display": TEXT})
+CONCEPT = _object({"coding": _list(CODING), "text": TEXT})
+IDENTIFIER = _object({"system": URI, "value": TEXT}, ["system", "value"])
+PERSON = _object({"type": {"const": "Patient"}, "identifier": IDENTIFIER}, ["identifier"])
+PERIOD = _object({"start": DATE_TIME, "end": DATE_TIME})
 
 
 def _part(name: str, **content: Schema) -> Schema:
-    return _object({"name": {"const": name}, **content})
+    return _object({"name": {"const": name}, **content}, ["name", *content], more=True)
 
 
-_PURPOSES = ["safeguarding-s47", "duty-to-share-16la", "mha-assessment-s13", "child-in-need-s17", "early-help", "amh-care-planning"]
 _PATIENT = _object(
     {
         "resourceType": {"const": "Patient"},
-        "identifier": _list(_object({"system": {"const": systems.NHS_NUMBER}, "value": NHS_NUMBER}), 1, 1),
+        "identifier": _list(_object({"system": URI, "value": TEXT}, more=True)),
         "birthDate": DATE,
     },
     ["resourceType"],
+    more=True,
 )
+_OVERRIDE = _part("override", part=_list(_object({"name": TEXT}, ["name"], more=True)))
 _LOOKUP_PARTS = [
     _part("person", resource=_PATIENT),
-    _part("purpose", valueCoding=_object({"code": {"type": "string", "enum": _PURPOSES}})),
-    _part("about", valueCode={"type": "string", "enum": ["self", "children", "parents"]}),
-    _part("caseReference", valueIdentifier=IDENTIFIER),
+    _part("purpose", valueCoding=_object({"code": CODE}, ["code"], more=True)),
+    _part("about", valueCode=_enum(["self", "children", "parents"])),
+    _part("caseReference", valueIdentifier=_object({"system": URI, "value": TEXT}, ["system", "value"], more=True)),
     _part("reason", valueString=TEXT),
+    _OVERRIDE,
 ]
 LOOKUP = _object(
     {
@@ -74,15 +92,17 @@ LOOKUP = _object(
                 for name in ("person", "purpose")
             ],
             "minItems": 2,
-            "maxItems": 6,
         },
-    }
+    },
+    ["resourceType", "parameter"],
+    more=True,
 )
 FLAG = _object(
     {
         "resourceType": {"const": "Flag"},
-        "status": {"type": "string", "enum": ["active", "inactive", "entered-in-error"]},
-        "code": _concept(systems.code_system("involvement-detail")),
+        "status": _enum(STATUS["Flag"]),
+        "category": _list(CONCEPT),
+        "code": CONCEPT,
         "subject": PERSON,
         "period": PERIOD,
     },
@@ -92,8 +112,10 @@ RELATED = _object(
     {
         "resourceType": {"const": "RelatedPerson"},
         "active": {"type": "boolean"},
+        "identifier": _list(IDENTIFIER),
         "patient": PERSON,
-        "relationship": _list(_concept(systems.V3_ROLE), 1, 2),
+        "relationship": _list(CONCEPT),
+        "birthDate": DATE,
         "period": PERIOD,
     },
     ["resourceType", "patient"],
@@ -101,70 +123,106 @@ RELATED = _object(
 CONSENT = _object(
     {
         "resourceType": {"const": "Consent"},
-        "status": {"type": "string", "enum": ["draft", "proposed", "active", "rejected", "inactive", "entered-in-error"]},
-        "scope": _concept(systems.CONSENT_SCOPE),
-        "category": _list(_concept(systems.V3_ACT_CODE), 1, 1),
+        "status": _enum(STATUS["Consent"]),
+        "scope": CONCEPT,
+        "category": _list(CONCEPT),
         "patient": PERSON,
-        "dateTime": DATE,
-        "performer": _list(PERSON, 1, 1),
-        "policy": _list(_object({"uri": URI}), 1, 1),
-        "provision": _object(
-            {"type": {"type": "string", "enum": ["permit", "deny"]}, "period": PERIOD, "purpose": _list(_coding(), 1, 2)}, ["type"]
-        ),
+        "dateTime": DATE_TIME,
+        "performer": _list(PERSON),
+        "policy": _list(_object({"uri": URI})),
+        "provision": _object({"type": _enum(["permit", "deny"]), "period": PERIOD, "purpose": _list(CODING)}),
     },
     ["resourceType", "status", "scope", "category", "patient", "policy"],
 )
+
+
+def _extension(url: str, **value: Schema) -> Schema:
+    return _object({"url": {"const": url}, **value}, ["url", *value])
+
+
+_PURPOSE = systems.extension("purpose")
 SUBSCRIPTION = _object(
     {
         "resourceType": {"const": "Subscription"},
-        "status": {"type": "string", "enum": ["requested", "active", "off"]},
+        "extension": {
+            "type": "array",
+            "items": {
+                "anyOf": [
+                    _extension(_PURPOSE, valueCoding=_object({"system": URI, "code": CODE}, ["code"])),
+                    _extension(systems.extension("case-reference"), valueIdentifier=IDENTIFIER),
+                    _extension(systems.extension("reason"), valueString=TEXT),
+                ]
+            },
+            "contains": {"properties": {"url": {"const": _PURPOSE}}, "required": ["url"]},
+        },
+        "status": _enum(["requested", "active", "off"]),
+        "end": INSTANT,
         "reason": TEXT,
-        "criteria": {"type": "string", "enum": [systems.topic(code) for code in ("admitted", "discharged", "known-status-changed")]},
+        "criteria": URI,
+        "_criteria": _object(
+            {
+                "extension": {
+                    "type": "array",
+                    "items": _extension(systems.BACKPORT_FILTER, valueString=TEXT),
+                    "minItems": 1,
+                    "maxItems": 1,
+                }
+            },
+            ["extension"],
+        ),
         "channel": _object(
             {
-                "type": {"type": "string", "enum": ["message", "rest-hook"]},
-                "endpoint": {"type": "string", "pattern": "^https://[a-z]{1,20}\\.example/[a-z]{1,20}$"},
-                "payload": {"const": "application/fhir+json"},
-            }
+                "type": _enum(["message", "rest-hook"]),
+                "endpoint": {"type": "string", "pattern": "^https?://\\S+$"},
+                "payload": _enum(["application/fhir+json", "application/json"]),
+                "header": _list(TEXT),
+            },
+            ["type", "endpoint"],
         ),
-    }
+    },
+    ["resourceType", "extension", "status", "reason", "criteria", "_criteria", "channel"],
 )
 _HEADER = _object(
     {
         "resourceType": {"const": "MessageHeader"},
         "id": ID,
-        "eventCoding": _object({"system": {"const": systems.code_system("topic")}, "code": {"type": "string", "enum": ["admitted", "discharged"]}}),
-        "source": _object({"endpoint": URI}),
-    }
+        "eventCoding": _object({"system": URI, "code": CODE}, ["system", "code"]),
+        "source": _object({"endpoint": URI}, ["endpoint"]),
+        "destination": _list(_object({"endpoint": URI}, ["endpoint"])),
+    },
+    ["resourceType", "id", "eventCoding", "source"],
 )
+_SENT = {"anyOf": [{**one, "properties": {**one["properties"], "id": ID}} for one in (FLAG, RELATED, CONSENT)]}
 MESSAGE = _object(
     {
         "resourceType": {"const": "Bundle"},
         "id": ID,
         "type": {"const": "message"},
+        "timestamp": INSTANT,
         "entry": {
             "type": "array",
-            "prefixItems": [_object({"resource": _HEADER})],
-            "items": _object({"resource": {"anyOf": [FLAG, RELATED]}}),
+            "prefixItems": [_object({"fullUrl": URI, "resource": _HEADER}, ["resource"])],
+            "items": _object({"fullUrl": URI, "resource": _SENT}, ["resource"]),
             "minItems": 1,
-            "maxItems": 3,
         },
-    }
+    },
+    ["resourceType", "id", "type", "entry"],
 )
-CHILDREN: Schema = _list(
-    _object(
-        {
-            "la_child_id": {"type": "string", "pattern": "^[A-Za-z0-9]{1,20}$"},
-            "purge": {"type": "boolean"},
-            "child_details": _object(
-                {"first_name": TEXT, "surname": TEXT, "date_of_birth": DATE, "sex": {"type": "string", "enum": ["M", "F", "U"]}}, []
-            ),
-        },
-        ["la_child_id"],
-    ),
-    0,
-    5,
+CHILD = _object(
+    {
+        "la_child_id": {"type": ["string", "integer"]},
+        "purge": {"type": ["boolean", "string", "integer", "null"]},
+        "child_details": {"type": ["object", "null"]},
+        "social_care_episodes": {"type": ["array", "null"]},
+    },
+    ["la_child_id"],
+    more=True,
 )
+CHILDREN: Schema = {
+    "description": "Up to 100 children of the DfE children's social care API 1.0.1. Those that cannot be read are counted and "
+    "reported; the others land.",
+    "anyOf": [{"type": "array", "items": {"anyOf": [CHILD, {}]}}, CHILD],
+}
 
 RESOURCE = {
     "type": "object",
@@ -182,6 +240,9 @@ def _resource(kind: str, required: list[str]) -> Schema:
         "additionalProperties": True,
     }
 
+
+for _written in (FLAG, RELATED, CONSENT, SUBSCRIPTION):
+    _written["description"] = ELEMENTS
 
 COMPONENTS: dict[str, Schema] = {
     "OperationOutcome": _resource("OperationOutcome", ["issue"]),
@@ -211,47 +272,64 @@ ANSWERS: dict[str, Schema] = {
     "nothing": {},
 }
 
-_FHIR = {"lookup": "Lookup", "message": "Message", **{kind: kind for kind in ("Flag", "RelatedPerson", "Consent", "Subscription")}}
+_FHIR = {
+    "lookup": "Lookup",
+    "message": "Message",
+    **{kind: kind for kind in ("Flag", "RelatedPerson", "Consent", "Subscription")},
+}
 _FORM = "application/x-www-form-urlencoded"
 _TOKEN_FORM = _object(
     {
         "grant_type": {"const": "client_credentials"},
         "client_assertion_type": {"const": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
-        "client_assertion": {"type": "string", "minLength": 1, "maxLength": 8000},
-        "scope": {"type": "string", "minLength": 1, "maxLength": 500},
+        "client_assertion": TEXT,
+        "scope": TEXT,
     },
+    ["grant_type", "client_assertion_type", "client_assertion", "scope"],
     more=True,
 )
+_BODIES: dict[str, tuple[str, Schema]] = {
+    **{takes: ("application/fhir+json", _ref(name)) for takes, name in _FHIR.items()},
+    "children": ("application/json", _ref("Children")),
+    "token": (_FORM, _TOKEN_FORM),
+    "introspect": (_FORM, _object({"token": TEXT}, ["token"], more=True)),
+    "form": (_FORM, {"type": "object", "additionalProperties": {"type": "string"}}),
+    "file": ("application/octet-stream", {"type": "string", "format": "binary"}),
+}
 
 
-def body(takes: str) -> Schema:
-    """The request body of an operation by media type; empty where it takes none."""
-    if takes in _FHIR:
-        return {"application/fhir+json": {"schema": _ref(_FHIR[takes])}}
-    if takes == "children":
-        return {"application/json": {"schema": _ref("Children")}}
-    if takes == "token":
-        return {_FORM: {"schema": _TOKEN_FORM}}
-    if takes == "introspect":
-        return {_FORM: {"schema": _object({"token": {"type": "string", "minLength": 1}}, more=True)}}
-    if takes == "form":
-        return {_FORM: {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}}
-    if takes == "file":
-        return {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-    return {}
+def body(takes: str) -> tuple[str, Schema] | None:
+    """Media type and schema of the request body of an operation; None where it takes none."""
+    return _BODIES.get(takes)
 
 
-_COUNT = {"name": "_count", "schema": {"type": "integer", "minimum": 1, "maximum": 200}}
-_UPDATED = {"name": "_lastUpdated", "schema": {"type": "string", "pattern": "^ge(19|20)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$"}}
-_DAY = {"name": "date", "schema": _UPDATED["schema"]}
+_COUNT = {"name": "_count", "schema": {"type": "integer", "minimum": 1, "maximum": 999_999}}
+_UPDATED = {"name": "_lastUpdated", "schema": SEARCH_DATE}
+_CURSOR = {"name": "_cursor", "schema": {"type": "string"}, "description": "From a next link, as it is"}
+_NUMBER = {"type": "string", "pattern": "^[0-9]{1,15}$"}
+
+
+def _status(kind: str) -> Schema:
+    return {"name": "status", "schema": _enum(STATUS[kind])}
+
+
+_CODED = {"name": "code", "schema": TEXT}
 _QUERIES: dict[str, list[Schema]] = {
-    "search": [_COUNT, _UPDATED, {"name": "_id", "schema": ID}, {"name": "status", "schema": CODE}],
-    "subscription-search": [_COUNT, {"name": "status", "schema": CODE}],
-    "audit-search": [_COUNT, _DAY, {"name": "outcome", "schema": {"type": "string", "enum": ["0", "4", "8", "12"]}}],
-    "definition-search": [{"name": "url", "schema": {"type": "string", "maxLength": 200}}],
+    "search-Patient": [_COUNT, {"name": "_id", "schema": ID}],
+    "search-RelatedPerson": [_COUNT, _UPDATED, {"name": "_id", "schema": ID}],
+    "search-Flag": [_COUNT, _UPDATED, {"name": "_id", "schema": ID}, _status("Flag"), _CODED],
+    "search-Consent": [_COUNT, _UPDATED, {"name": "_id", "schema": ID}, _status("Consent")],
+    "subscription-search": [_COUNT, _status("Subscription")],
+    "audit-search": [
+        _COUNT,
+        {"name": "date", "schema": SEARCH_DATE},
+        {"name": "outcome", "schema": _enum(["0", "4", "8", "12"])},
+    ],
+    "definition-search": [{"name": "url", "schema": {"type": "string"}}],
     "events": [
-        {"name": "eventsSinceNumber", "schema": {"type": "integer", "minimum": 0, "maximum": 10_000}},
-        {"name": "eventsUntilNumber", "schema": {"type": "integer", "minimum": 0, "maximum": 10_000}},
+        {"name": "eventsSinceNumber", "schema": _NUMBER},
+        {"name": "eventsUntilNumber", "schema": _NUMBER},
+        {"name": "content", "schema": _enum(["empty", "id-only", "full-resource"])},
     ],
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -23,6 +23,7 @@ NAMING = frozenset(
     {"patient", "subject", "identifier", "agent", "name", "family", "given", "phonetic", "birthdate", "telecom", "phone", "email",
      "address", "address-postalcode", "address-city", "entity", "altid"}
 )  # fmt: skip
+FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 UNREADABLE_CURSOR = "The cursor cannot be read: follow the next link as it is."
 IN_URL = "What names a person is searched by POST to _search, never in an address: addresses end up in logs."
 MAX_COUNT = 200
@@ -125,11 +126,21 @@ def token_text(value: str, name: str) -> str:
     return f"{system}|{code}"
 
 
-def code(found: Mapping[str, list[str]], name: str) -> str:
-    """A code, or ``system|code``; empty where the parameter is absent. Raises BadRequest where it is there without a value."""
+def code(found: Mapping[str, list[str]], name: str, among: Collection[str] = ()) -> str:
+    """A code, or ``system|code``; empty where the parameter is absent. Raises BadRequest for a code that is not ``among``."""
     value = one(found, name)
     if name in found and not value.strip():
         raise BadRequest(f"{name} has no value.", where=name, code="value")
+    if value and among and value not in among:
+        raise BadRequest(f"{name} is one of {', '.join(among)}.", where=name, code="value")
+    return value
+
+
+def identifier(found: Mapping[str, list[str]]) -> str:
+    """``_id``, empty where it is absent. Raises BadRequest for what cannot be an id."""
+    value = one(found, "_id")
+    if "_id" in found and not FHIR_ID.fullmatch(value):
+        raise BadRequest("_id is 1 to 64 letters, digits, hyphens and dots.", where="_id", code="value")
     return value
 
 
@@ -174,9 +185,7 @@ def searchset(
     links = [{"relation": "self", "url": _url(base, kind, shown)}]
     if cursor is not None:
         links.append({"relation": "next", "url": _url(base, kind, {"_cursor": [cursor]})})
-    entries = [
-        {"fullUrl": f"{base}/{kind}/{one['id']}", "resource": one, "search": {"mode": "match"}} for one in found
-    ]
+    entries = [{"fullUrl": f"{base}/{kind}/{one['id']}", "resource": one, "search": {"mode": "match"}} for one in found]
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "link": links}
     return {**bundle, "entry": entries} if entries else bundle
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from gateway.api import searches
 from gateway.api.edge import Edge, allowed, base_headers, fhir, json_body, raise_errors, request_id
 from gateway.api.resources import OTHER_ID, if_match
+from gateway.api.schemas import STATUS
 from gateway.exchanges.manage_subscription import (
     ENDED,
     NOT_HERE,
@@ -79,7 +80,9 @@ def read_subscribe(
     base = edge.context.base
     topic = str(resource.get("criteria", "")).removeprefix(f"{base}/SubscriptionTopic/")
     if topic not in edge.context.topics:
-        raise Unprocessable("This topic is not offered: see the CapabilityStatement.", where="Subscription.criteria", code="not-supported")
+        raise Unprocessable(
+            "This topic is not offered: see the CapabilityStatement.", where="Subscription.criteria", code="not-supported"
+        )
     if resource.get("status") not in ("requested", "active", "off"):
         raise Unprocessable("status is requested, active or off.", where="Subscription.status", code="value")
     _check_channel(resource["channel"], edge)
@@ -138,10 +141,14 @@ def _check_channel(channel: dict[str, Any], edge: Edge) -> None:
     if (channel.get("payload") or "application/fhir+json") not in CONTENT_TYPES:
         raise Unprocessable("Payloads are application/fhir+json.", where="Subscription.channel.payload", code="not-supported")
     contents = [
-        one.get("valueCode") for one in (channel.get("_payload") or {}).get("extension", ()) if one.get("url") == systems.BACKPORT_PAYLOAD
+        one.get("valueCode")
+        for one in (channel.get("_payload") or {}).get("extension", ())
+        if one.get("url") == systems.BACKPORT_PAYLOAD
     ]
     if any(code not in CONTENT for code in contents):
-        raise Unprocessable("Contents are empty, id-only and full-resource.", where="Subscription.channel.payload", code="not-supported")
+        raise Unprocessable(
+            "Contents are empty, id-only and full-resource.", where="Subscription.channel.payload", code="not-supported"
+        )
     for header in channel.get("header", ()):
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9\-]{0,63}: ?[\x20-\x7e]{0,1024}", header):
             raise Unprocessable("A header is written as Name: value.", where="Subscription.channel.header", code="value")
@@ -185,7 +192,7 @@ async def search(edge: Edge, request: Request) -> Response:
     """The caller's own subscriptions."""
     requester = allowed(edge, request, "Subscription", "s")
     asked = await searches.read_search(edge, request, requester.agency, "Subscription", frozenset({"_count", "status"}))
-    wanted = searches.code(asked.used, "status")
+    wanted = searches.code(asked.used, "status", STATUS["Subscription"])
     ask = ListSubscriptions(requester, asked.place or "", searches.count(asked.used), wanted, request_id(request))
     found, following = await edge.ledger.run(list_subscriptions, ask)
     return fhir(request, asked.bundle([shown(one) for one in found], following or None))

@@ -205,14 +205,14 @@ def _relative(holding: Holding, permit: Permit) -> Resource | None:
     stored = holding.relative
     if stored is None or "relative-identity" not in permit.classes:
         return None
-    numbers = [one for one in stored.get("identifier", ()) if one.get("system") == systems.NHS_NUMBER]
+    named = holding.reference["identifier"]
     given = [{"given": one["given"]} for one in stored.get("name", ()) if one.get("given")]
     roles = [{"coding": one["coding"]} for one in stored.get("relationship", ()) if one.get("coding")]  # never its free text
     made: Resource = {
         "resourceType": "RelatedPerson",
         "meta": {"profile": [systems.UKCORE_RELATED]},
         "extension": _relative_extensions(stored),
-        "identifier": [{"system": systems.NHS_NUMBER, "value": one["value"]} for one in numbers if one.get("value")],
+        "identifier": [named] if named["system"] == systems.NHS_NUMBER else [],
         "active": stored.get("active", True),
         "patient": holding.asked_about or holding.reference,
         "relationship": roles,

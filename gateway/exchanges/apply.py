@@ -76,7 +76,10 @@ def _tokens_to_hold(ctx: Context, agency: str, resources: list[Sourced]) -> list
     for one in resources:
         named.update(identifiers(one.resource))
         named.update(filter(None, (identity(one.resource.get(part)) for part in ("subject", "patient"))))
-    return [ctx.vault.nhs_token(text.split("|", 1)[1]) if "nhs-number" in text else ctx.vault.token("hold", agency, text) for text in named]
+    return [
+        ctx.vault.nhs_token(text.split("|", 1)[1]) if "nhs-number" in text else ctx.vault.token("hold", agency, text)
+        for text in named
+    ]
 
 
 def _apply_one(desk: Desk, one: Sourced, applied: Applied) -> Generator[Any, Any, list[Happened]]:

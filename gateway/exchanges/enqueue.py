@@ -18,7 +18,7 @@ from gateway.fhir.codes import INPATIENT
 from gateway.fhir.dates import first_day
 from gateway.fhir.elements import extension_value, flag_detail, identifiers
 from gateway.fhir.systems import NHS_NUMBER
-from gateway.notification.topics import Change, hears
+from gateway.notification.topics import STATUS_CHANGED, Change, hears
 from gateway.store import clock, outbox
 from gateway.store.ledger import Moment
 from gateway.store.people import Opened
@@ -61,13 +61,25 @@ def _for_person(
 ) -> Generator[Any, Any, int]:
     token = ctx.vault.nhs_token(number)
     found = yield Read(outbox.SUBSCRIPTIONS_ABOUT, {"person": token, "at": moment.at})
+    wanted = _heard_by(ctx, one.change)
     written = 0
     for subscription, receiver, topic in found:
-        if receiver != agency and hears(topic, one.change):
+        if receiver != agency and topic in wanted:
             notice = Queued(subscription, receiver, agency, row, number, one.change, was_inpatient(one.before, moment))
             yield from put(ctx, notice, moment)
             written += 1
     return written
+
+
+def _heard_by(ctx: Context, change: Change) -> set[str]:
+    """Subscriptions to which topics hear of a change, as the table names topics: by keyed token, or as they are."""
+    names = {name for name in (change.topic, STATUS_CHANGED) if hears(name, change)}
+    return names | {topic_token(ctx, name) for name in names}
+
+
+def topic_token(ctx: Context, topic: str) -> str:
+    """How a topic stands in the table of subscriptions: what somebody is told of is part of what befell a person."""
+    return ctx.vault.token("topic", topic).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,7 @@ def put(ctx: Context, notice: Queued, moment: Moment) -> Generator[Any, Any, Non
     body = orjson.dumps(
         {
             "nhs": notice.number,
+            "topic": notice.change.topic,
             "happened": notice.change.happened,
             "reason": notice.change.reason,
             "status": notice.change.status,
@@ -107,7 +120,7 @@ def put(ctx: Context, notice: Queued, moment: Moment) -> Generator[Any, Any, Non
             "person": notice.row.id,
             "lane": lane,
             "place": last[0][0] + 1,
-            "topic": notice.change.topic,
+            "topic": outbox.NOTE,
             "body": seal(ctx.vault.shelf("outbox"), body, identifier),
             "state": outbox.PENDING,
             "attempts": 0,

@@ -83,9 +83,7 @@ def issue_token(ctx: Context, request: TokenRequest, moment: Moment) -> Story[To
     if (yield Write(ADD_ASSERTION, row)) != 1:
         return _refused(request, moment, "replayed", client.agency)
     purposes = claimed.purposes or client.purposes
-    requester = Requester(
-        client.id, client.agency, scopes, claimed.user, claimed.role, purposes, moment.stamp, token_id=new_id()
-    )
+    requester = Requester(client.id, client.agency, scopes, claimed.user, claimed.role, purposes, moment.stamp, token_id=new_id())
     entry = line(NAME, requester, moment, Kind.TOKEN, DONE, request_id=request.request_id, detail=(("jti", requester.token_id),))
     return Outcome(TokenGrant(requester), (entry,))
 

@@ -84,7 +84,7 @@ def open_notice(ctx: Context, row: Row) -> Stored:
     """A row of the table ``outbox``, columns in its order. Raises Broken."""
     body = orjson.loads(open_sealed(ctx.vault.shelf("outbox"), row[8], row[0]))
     return Stored(
-        row[0], row[3], row[2], row[4], row[7], row[10], row[13], row[14], body["happened"], body["reason"],
+        row[0], row[3], row[2], row[4], body.get("topic", row[7]), row[10], row[13], row[14], body["happened"], body["reason"],
         body["status"], body["was_inpatient"], body["nhs"],
     )  # fmt: skip
 

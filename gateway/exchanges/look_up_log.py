@@ -21,7 +21,7 @@ def entries(ask: LookupRequest, moment: Moment, identifier: str, policy: str, fi
     if not any(one.group or one.reason != "no-agreement" for one in findings):
         mine = gate_entry(ask, moment, identifier, policy, "no-agreement")
         return (mine, *(_line(ask, moment, identifier, policy, one, first=False) for one in findings))
-    return tuple(_line(ask, moment, identifier, policy, finding, first=place == 0) for place, finding in enumerate(findings))
+    return tuple([_line(ask, moment, identifier, policy, finding, first=place == 0) for place, finding in enumerate(findings)])
 
 
 def gate_entry(ask: LookupRequest, moment: Moment, identifier: str, policy: str, reason: str) -> Entry:
@@ -77,6 +77,8 @@ def _entry(ask: LookupRequest, moment: Moment, identifier: str, policy: str, kin
 def _why(ask: LookupRequest) -> tuple[tuple[str, str], ...]:
     """What was asked beside the person, and why: from the request alone."""
     kind, reason, justification = ask.override or ("", "", "")
+    if ask.about == ("self",) and not ask.reason and ask.override is None:
+        return ()
     about = "" if ask.about == ("self",) else " ".join(ask.about)
     stated = (
         ("about", about), ("reason", ask.reason), ("override", kind), ("override-reason", reason), ("justification", justification),

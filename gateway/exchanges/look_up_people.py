@@ -53,7 +53,8 @@ def find_people(ctx: Context, ask: LookupRequest, moment: Moment, on: date) -> G
     kinds = [about for about in ask.about if about in ROLES]
     if not kinds:
         return Found(me, found, "")
-    sure = dossiers.confirmed(me, moment.feeds, first_day(ask.birth_date))
+    born = first_day(ask.birth_date)
+    sure = born is not None and dossiers.confirmed(me, moment.feeds, born)
     for about in kinds if sure else ():
         found += yield from _relatives(ctx, me, about, on)
     return Found(me, found, _doubt(ask, me, [pair for about in kinds for pair in _told(me, about, on)], sure=sure))

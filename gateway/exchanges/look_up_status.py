@@ -201,6 +201,8 @@ def _unlinked(enquiry: Enquiry, found: Found, about: str, feed: Feed) -> Finding
 
 def _held_elsewhere(found: Found, apart_from: set[str]) -> list[Finding]:
     """Agencies that hold the person and share nothing with the asker: their auditors see that somebody asked."""
+    if found.known == [found.me] and not found.me.hidden and all(row.agency in apart_from for row in found.me.rows):
+        return []
     everybody = found.known if any(one is found.me for one in found.known) else [found.me, *found.known]
     others = {(row.agency, id(one)): one for one in everybody for row in (*one.rows, *one.hidden) if row.agency not in apart_from}
     return [Finding(None, agency, one, reason="no-agreement") for (agency, _), one in others.items()]
@@ -216,8 +218,8 @@ def _answer(enquiry: Enquiry, covered: list[Feed], findings: list[Finding]) -> O
         mode=mode,
         coverage=tuple(covered),
         groups=groups,
-        basis=_each_once(permit.basis for permit in permits),
-        obligations=_each_once(code for permit in permits for code in permit.obligations),
+        basis=_each_once([permit.basis for permit in permits]),
+        obligations=_each_once([code for permit in permits for code in permit.obligations]),
         explanation=enquiry.ctx.explanations[f"{mode}/{_strongest(groups)}"],
         held=not duty or any(group.answer is Answer.CANNOT_SAY for group in groups) or not groups,
     )

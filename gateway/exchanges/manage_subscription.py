@@ -263,7 +263,9 @@ def replay_events(ctx: Context, ask: EventsRequest, moment: Moment) -> Story[Res
         stored = open_notice(ctx, row)
         heard = yield from decide_notice(ctx, subscribed, stored.owner, moment, was_inpatient=stored.was_inpatient)
         permit = heard.about_it if isinstance(heard.about_it, Permit) else None
-        topic = told_as(ctx.topics.get(stored.topic) or Topic(stored.topic, stored.topic, 3, False), permit.tier) if permit else None
+        topic = (
+            told_as(ctx.topics.get(stored.topic) or Topic(stored.topic, stored.topic, 3, False), permit.tier) if permit else None
+        )
         notice = shape_notice(ctx, subscribed, stored, topic or "signal-ended", stored.number or 0, moment)
         told.append(notice if topic else replace(notice, owner="", owner_name="", happened=clock.instant(moment.at)[:10]))
         entries.append(_replayed(ctx, subscribed, stored, permit, moment, ask.request_id))
@@ -275,9 +277,7 @@ def replay_events(ctx: Context, ask: EventsRequest, moment: Moment) -> Story[Res
     return Outcome(bundle, tuple(entries))
 
 
-def _replayed(
-    ctx: Context, subscribed: Subscribed, stored: Any, permit: Permit | None, moment: Moment, request_id: str
-) -> Any:
+def _replayed(ctx: Context, subscribed: Subscribed, stored: Any, permit: Permit | None, moment: Moment, request_id: str) -> Any:
     return line(
         "replay_events", subscribed.requester, moment, Kind.DELIVERY if permit else Kind.NEGATIVE,
         DONE if permit else REFUSED, request_id=request_id, custodian=stored.owner, purpose=subscribed.purpose,

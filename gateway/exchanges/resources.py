@@ -102,9 +102,7 @@ def _patient_of(held: tuple[Held, people.Opened] | None) -> str:
     return identity(held[0].body.get("subject") or held[0].body.get("patient"))
 
 
-def _own(
-    ctx: Context, agency: str, kind: str, identifier: str
-) -> Generator[Any, Any, tuple[Held, people.Opened] | None]:
+def _own(ctx: Context, agency: str, kind: str, identifier: str) -> Generator[Any, Any, tuple[Held, people.Opened] | None]:
     if kind == "Patient":
         rows = yield Read(people.OWN_PERSON, {"id": identifier, "agency": agency})
         if not rows:
@@ -158,7 +156,9 @@ def _page(found: list[Held], ask: SearchRequest) -> tuple[list[Held], str]:
 
 
 def _of_person(ctx: Context, ask: SearchRequest) -> Generator[Any, Any, list[Held]]:
-    rows = yield Read(people.OWN_BY_TOKEN, {"token": person_token(ctx, ask.requester.agency, ask.person), "agency": ask.requester.agency})
+    rows = yield Read(
+        people.OWN_BY_TOKEN, {"token": person_token(ctx, ask.requester.agency, ask.person), "agency": ask.requester.agency}
+    )
     if not rows:
         return []
     row = people.open_person(ctx.vault, rows[0])

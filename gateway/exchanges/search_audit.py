@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Integer, LargeBinary, Text, and_, bindparam, or_, select
 
 from gateway.audit.entry import DONE, Entry, Kind, parse
-from gateway.audit.event import as_event
+from gateway.audit.event import View, as_event
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
@@ -153,7 +153,6 @@ def open_entry(ctx: Context, row: Sequence[Any]) -> Entry:
 
 def render(ctx: Context, agency: str, entry: Entry, names: Params) -> dict[str, Any]:
     """One entry as an AuditEvent, as the auditor of this agency may see it."""
-    view = "holder" if entry.custodian == agency else "requester"
-    return as_event(
-        entry, base_url=ctx.url, view=view, gateway_name=ctx.name, names=dict(names), canonical_base=ctx.base  # type: ignore[arg-type]
-    )
+    view: View = "holder" if entry.custodian == agency else "requester"
+    names = dict(names)
+    return as_event(entry, base_url=ctx.url, view=view, gateway_name=ctx.name, names=names, canonical_base=ctx.base)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 RECENT = timedelta(days=365)  # the twelve months of the CP-IS window
 
@@ -76,6 +77,7 @@ DETAILS: dict[str, Detail] = {
 RANK = {code: place for place, code in enumerate(DETAILS)}
 
 
+@lru_cache(maxsize=65536)
 def involvement(detail: str, start: date | None, end: date | None, on: date) -> Involvement | None:
     """The status that a detail gives on a day; None where it has not begun.
 

@@ -4,6 +4,7 @@ Sources: UK Core and NHS England canonicals, HL7 terminology (always written wit
 systems below the canonical base, a setting whose published default is ``BASE``.
 """
 
+from functools import lru_cache
 from typing import Final
 
 BASE: Final = "https://gateway.example/fhir"
@@ -45,11 +46,13 @@ BACKPORT_PAYLOAD: Final = f"{BACKPORT}/backport-payload-content"
 BACKPORT_FILTER: Final = f"{BACKPORT}/backport-filter-criteria"
 
 
+@lru_cache(maxsize=256)
 def code_system(name: str, base: str = BASE) -> str:
     """The canonical of one of our own code systems (codes.md), such as ``answer``."""
     return f"{base}/CodeSystem/{name}"
 
 
+@lru_cache(maxsize=256)
 def extension(name: str, base: str = BASE) -> str:
     """The canonical of one of our own extensions, such as ``parental-responsibility``."""
     return f"{base}/StructureDefinition/{name}"

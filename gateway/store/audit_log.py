@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, LargeBinary, Text, bindparam, delete, select, update
+from sqlalchemy import ARRAY, BigInteger, Integer, LargeBinary, Text, any_, bindparam, delete, select, update
 
 from gateway.audit.entry import Entry, canonical
 from gateway.audit.leaf import Row as LogRow
@@ -32,12 +32,11 @@ SET_HEAD = Statement(update(log_head).values(frontier=bindparam("frontier", type
 YEARS = Statement(select(audit_key.c.id, audit_key.c.wrapped))
 ENTRY_COLUMNS = tuple(column for column in audit_entry.columns)
 UNSEALED = Statement(
-    select(*ENTRY_COLUMNS)
-    .join(audit_unsealed, audit_unsealed.c.entry == audit_entry.c.id)
-    .order_by(audit_unsealed.c.recorded, audit_unsealed.c.entry)
-    .limit(2000)
+    select(audit_unsealed.c.entry, audit_unsealed.c.hash).order_by(audit_unsealed.c.recorded, audit_unsealed.c.entry).limit(5000)
 )
-DROP_UNSEALED = Statement(delete(audit_unsealed).where(audit_unsealed.c.entry == bindparam("entry", type_=Text)))
+DROP_UNSEALED = Statement(
+    delete(audit_unsealed).where(audit_unsealed.c.entry == any_(bindparam("entries", type_=ARRAY(Text))))  # PostgreSQL alone
+)
 LAST_CHECKPOINT = Statement(
     select(audit_checkpoint.c.size, audit_checkpoint.c.note, audit_checkpoint.c.signed)
     .order_by(audit_checkpoint.c.size.desc())

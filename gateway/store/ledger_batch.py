@@ -131,7 +131,7 @@ def statements(vault: Vault, buffer: Buffer, at: int) -> list[Written]:
     if sealed.rows:
         columns = [list(column) for column in zip(*sealed.rows, strict=True)]
         written.append((audit_log.ADD_ENTRY.many_for_postgres, columns))
-        written.append((audit_log.ADD_UNSEALED.many_for_postgres, columns[:2]))  # id and time
+        written.append((audit_log.ADD_UNSEALED.many_for_postgres, [*columns[:2], sealed.leaves]))  # id, time, hash
     return written
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gateway.audit.leaf import row_leaf
 from gateway.store import audit_log
 from gateway.store.ledger_connections import Connection
 
@@ -23,13 +22,13 @@ async def _seal(connection: Connection) -> int:
     await cursor.execute(audit_log.LOCK_HEAD.for_postgres)
     frontier = (await cursor.fetchall())[0][0]
     await cursor.execute(audit_log.UNSEALED.for_postgres, dict(audit_log.UNSEALED.fixed))
-    rows = [audit_log.as_log_row(columns) for columns in await cursor.fetchall()]
+    rows = await cursor.fetchall()
     if not rows:
         return 0
-    leaves = [row_leaf(row) for row in rows]
+    entries, leaves = [row[0] for row in rows], [row[1] for row in rows]
     size, grown = audit_log.grow(frontier, leaves)
-    places = [list(range(size, size + len(rows))), [row.id for row in rows], leaves]
+    places = [list(range(size, size + len(rows))), entries, leaves]
     await cursor.execute(audit_log.ADD_LEAF.many_for_postgres, places)
-    await cursor.executemany(audit_log.DROP_UNSEALED.for_postgres, [{"entry": row.id} for row in rows])
+    await cursor.execute(audit_log.DROP_UNSEALED.for_postgres, {"entries": entries})
     await cursor.execute(audit_log.SET_HEAD.for_postgres, {"frontier": grown})
     return len(rows)

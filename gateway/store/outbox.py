@@ -73,8 +73,9 @@ _ready = and_(
         _before.c.lane == outbox.c.lane, _before.c.place < outbox.c.place, one_of(_before.c.state, UNFINISHED)
     ),
 )
+# What stands in the column ``topic``; of what a notice tells is sealed in its body.
+HANDSHAKE, NOTE = "handshake", "notice"
 # A rest-hook hears nothing before its handshake.
-HANDSHAKE = "handshake"
 _may_go = or_(subscription.c.status != "requested", outbox.c.topic == HANDSHAKE)
 _turn_of = func.row_number().over(partition_by=outbox.c.receiver, order_by=(outbox.c.due, outbox.c.id))
 _candidates = (

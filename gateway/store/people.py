@@ -29,14 +29,10 @@ _JOINED = person_token.join(person, person.c.id == person_token.c.person).outerj
 DOSSIER = Keyed(select(person_token.c.token, *PERSON_COLUMNS, *RECORD_COLUMNS).select_from(_JOINED), person_token.c.token)
 # The same for one row of one agency, where no NHS number is known.
 DOSSIER_BY_ROW = Keyed(
-    select(person.c.id, *PERSON_COLUMNS, *RECORD_COLUMNS).select_from(
-        person.outerjoin(record, record.c.person == person.c.id)
-    ),
+    select(person.c.id, *PERSON_COLUMNS, *RECORD_COLUMNS).select_from(person.outerjoin(record, record.c.person == person.c.id)),
     person.c.id,
 )
-NHS_TOKENS = Keyed(
-    select(person_token.c.person, person_token.c.token).where(person_token.c.kind == "nhs"), person_token.c.person
-)
+NHS_TOKENS = Keyed(select(person_token.c.person, person_token.c.token).where(person_token.c.kind == "nhs"), person_token.c.person)
 TOKENS_OF = Keyed(select(person_token.c.person, person_token.c.token, person_token.c.kind), person_token.c.person)
 OWN_BY_TOKEN = Statement(
     select(*PERSON_COLUMNS)
@@ -47,9 +43,7 @@ OWN_BY_TOKEN = Statement(
     )
 )
 OWN_PERSON = Statement(
-    select(*PERSON_COLUMNS).where(
-        person.c.id == bindparam("id", type_=Text), person.c.agency == bindparam("agency", type_=Text)
-    )
+    select(*PERSON_COLUMNS).where(person.c.id == bindparam("id", type_=Text), person.c.agency == bindparam("agency", type_=Text))
 )
 ADD_PERSON = Added(person)
 ADD_TOKEN = Added(person_token, new_only=True)
@@ -82,9 +76,7 @@ RECORD_BY_SOURCE = Statement(
 )
 _WITH_PERSON = record.join(person, person.c.id == record.c.person)
 OWN_RECORD = Statement(
-    select(*PERSON_COLUMNS, *RECORD_COLUMNS)
-    .select_from(_WITH_PERSON)
-    .where(_OWN, record.c.id == bindparam("id", type_=Text))
+    select(*PERSON_COLUMNS, *RECORD_COLUMNS).select_from(_WITH_PERSON).where(_OWN, record.c.id == bindparam("id", type_=Text))
 )
 OWN_RECORDS_OF = Statement(
     select(*PERSON_COLUMNS, *RECORD_COLUMNS)

@@ -228,7 +228,8 @@ audit_leaf = Table(
     _bytes("hash"),
 )
 
-audit_unsealed = Table("audit_unsealed", metadata, _text("entry", primary_key=True), _time("recorded"))
+# Entries that are durable and have no place yet (PostgreSQL), with their leaf hash as it was when they were written.
+audit_unsealed = Table("audit_unsealed", metadata, _text("entry", primary_key=True), _time("recorded"), _bytes("hash"))
 
 log_head = Table(
     "log_head",

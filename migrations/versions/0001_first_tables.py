@@ -70,6 +70,7 @@ def upgrade() -> None:
         "audit_unsealed",
         sa.Column("entry", sa.Text(), nullable=False),
         sa.Column("recorded", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("entry", name=op.f("pk_audit_unsealed")),
     )
     op.create_table(

@@ -3,24 +3,31 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 
 from gateway import app as wiring
+from gateway.api.definitions import published
+from gateway.api.operations import OPERATIONS
 from gateway.demo import people
-from gateway.demo.client import new_key
+from gateway.demo.client import fetch_token, new_key
 from gateway.exchanges import administer
+from gateway.fhir import systems
 from tests.conftest import count
+from tests.data.edge import flag, related
 from tests.world import register, settings_for
 
 HERE = Path(__file__).parent.parent
@@ -79,13 +86,48 @@ def running(tmp_path_factory: pytest.TempPathFactory, keys_folder: Path, sqlite_
         "base": f"{url}/fhir",
         "token_endpoint": f"{url}/oauth2/token",
         "clients": [{"client_id": "fuzz-system", "scopes": SCOPES, "private_key_file": str(folder / "fuzz-system.pem")}],
+        "seeds": {},
     }
     file = folder / "credentials.json"
     file.write_text(json.dumps(credentials))
     server, thread = serve(settings)
+    file.write_text(json.dumps({**credentials, "seeds": seeded(credentials, url)}))
     yield url, file
     server.should_exit = True
     thread.join(20)
+
+
+def seeded(credentials: dict[str, Any], url: str) -> dict[str, list[str]]:
+    """Ids of resources that are there, by type: the client's own, entries of the log, published definitions."""
+    purposes = ["safeguarding-s47", "duty-to-share-16la"]
+    token = fetch_token(credentials, "fuzz-system", "sw22", "social-worker", purposes)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
+    seeds: dict[str, list[str]] = {}
+    with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
+        wanted = people.subscription(people.AMINA, "admitted", "https://sw.example/fhir", "safeguarding-s47", case="C-1")
+        wish = people.consent(people.LEO, people.AMINA, [], agency=people.COUNCIL, when="2026-01-01")
+        for body in (flag(people.LEO), related(people.LEO, people.AMINA, "MTH"), wish, wanted):
+            answer = client.post(f"/fhir/{body['resourceType']}", json=body)
+            assert answer.status_code == 201, answer.text
+            seeds[body["resourceType"]] = [answer.json()["id"]]
+        form = {"identifier": f"{systems.NHS_NUMBER}|{people.LEO.nhs}"}
+        found = client.post(
+            "/fhir/Patient/_search", data=form, headers={"Content-Type": "application/x-www-form-urlencoded"}
+        ).json()
+        seeds["Patient"] = [entry["resource"]["id"] for entry in found["entry"]]
+        seeds["AuditEvent"] = [entry["resource"]["id"] for entry in client.get("/fhir/AuditEvent").json()["entry"]]
+    for kind, identifier in published():
+        seeds.setdefault(kind, []).append(identifier)
+    return seeds
+
+
+def test_one_setting_is_all_that_the_checks_are_given() -> None:
+    """No check is left out and no operation is excluded: the file holds the list of statuses, and no more."""
+    held = tomllib.loads((ROOT / "schemathesis.toml").read_text())
+    assert held.keys() == {"checks"}
+    assert held["checks"].keys() == {"positive_data_acceptance"}
+    assert held["checks"]["positive_data_acceptance"].keys() == {"expected-statuses"}
+    assert not {"500", "5xx"} & set(held["checks"]["positive_data_acceptance"]["expected-statuses"])
 
 
 def test_generated_requests_find_nothing_that_the_description_does_not_say(running: tuple[str, Path]) -> None:
@@ -98,5 +140,11 @@ def test_generated_requests_find_nothing_that_the_description_does_not_say(runni
         "--generation-database", "none", "--workers", "2",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=3600)
-    Path("/tmp/st-out.txt").write_text(done.stdout + done.stderr)
     assert done.returncode == 0, done.stdout[-20_000:]
+    assert f"Selected: {len(OPERATIONS)}/{len(OPERATIONS)}" in done.stdout
+    assert f"Tested: {len(OPERATIONS)}" in done.stdout
+    counted = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
+    assert counted is not None
+    assert counted[1] == counted[2]
+    assert int(counted[1]) >= count(2_000, 10_000)
+    print(done.stdout[-1500:])

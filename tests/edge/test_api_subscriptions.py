@@ -274,6 +274,6 @@ async def test_what_was_done_with_subscriptions_is_on_record_and_replays_show_no
         "end_subscription": 1,
     }.items():
         assert mine.count(name) == times, name
-    held = [one for one in await log_of(fed.auditor("council"), exchange="replay_events")]
+    held = list(await log_of(fed.auditor("council"), exchange="replay_events"))
     assert len(held) == 2
     assert LEO.nhs in json.dumps(held)

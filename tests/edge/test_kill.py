@@ -73,7 +73,9 @@ async def load(settings: Settings, book: Book, tokens: dict[str, dict[str, str]]
             while asyncio.get_running_loop().time() < end:
                 number = next(fresh)
                 try:
-                    answer = await client.post("/records/crosswalk", content=crosswalk(f"C{number}", number), headers=tokens["council"])
+                    answer = await client.post(
+                        "/records/crosswalk", content=crosswalk(f"C{number}", number), headers=tokens["council"]
+                    )
                 except httpx.HTTPError:
                     book.write("unknown", number)
                     return
@@ -88,7 +90,11 @@ async def load(settings: Settings, book: Book, tokens: dict[str, dict[str, str]]
                 except httpx.HTTPError:
                     return
                 assert answer.status_code == 200, answer.text
-                told = next(one["valueString"] if "valueString" in one else one["valueId"] for one in answer.json()["parameter"] if one["name"] == "disclosure")
+                told = next(
+                    one["valueString"] if "valueString" in one else one["valueId"]
+                    for one in answer.json()["parameter"]
+                    if one["name"] == "disclosure"
+                )
                 book.write("told", told)
 
         await asyncio.gather(*(post_records() for _ in range(3)), *(look() for _ in range(5)))
@@ -101,12 +107,16 @@ def check(settings: Settings, book: Book) -> None:
         vault.learn_year(year, bytes(wrapped))
     columns = ", ".join(column.name for column in audit_log.ENTRY_COLUMNS)
     entries = [
-        parse(vault.open_audit(found[10], found[0], bytes(found[12]))) for found in ask(settings, f"SELECT {columns} FROM audit_entry")
+        parse(vault.open_audit(found[10], found[0], bytes(found[12])))
+        for found in ask(settings, f"SELECT {columns} FROM audit_entry")
     ]
     disclosed = {one.disclosure for one in entries if one.exchange == "look_up_status"}
     assert book.told <= disclosed, "an answered lookup is not on record"
     received = {one.patient.partition("|")[2] for one in entries if one.exchange == "receive_record"}
-    tokens = {bytes(token): person for token, person in ask(settings, f"SELECT token, person FROM person_token WHERE agency = '{COUNCIL}'")}
+    tokens = {
+        bytes(token): person
+        for token, person in ask(settings, f"SELECT token, person FROM person_token WHERE agency = '{COUNCIL}'")
+    }
     persons = {person for (person,) in ask(settings, "SELECT id FROM person")}
     for number in book.acked | book.unknown:
         by_number = tokens.get(vault.nhs_token(number))
@@ -146,12 +156,18 @@ async def kill_loop(settings: Settings, clients: Path, folder: Path, kills: int)
     assert len(book.told) > kills
     verdict = verify_log(settings.database_url or settings.database_file, load_keys(settings.keys_folder))
     assert verdict.ok, verdict.says
-    print(f"kills {kills}, acked {len(book.acked)}, unknown {len(book.unknown)}, lookups {len(book.told)}, slowest start {max(starts):.2f} s")
+    print(
+        f"kills {kills}, acked {len(book.acked)}, unknown {len(book.unknown)}, lookups {len(book.told)}, slowest start {max(starts):.2f} s"
+    )
     return starts
 
 
 async def test_nothing_acknowledged_is_lost_by_a_kill(
-    database_kind: str, request: pytest.FixtureRequest, tmp_path: Path, keys_folder: Path, client_keys: tuple[Path, dict[str, object]]
+    database_kind: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    keys_folder: Path,
+    client_keys: tuple[Path, dict[str, object]],
 ) -> None:
     """kill -9 under load: every acknowledged record whole, every answered lookup on record, unknown ones whole or not at
     all, the log in order, and the first answer within five seconds of each start."""
@@ -169,7 +185,9 @@ async def test_every_acknowledgement_has_reached_the_disk(
     preceded by a sync to disk of its own."""
     settings = await deployment(tmp_path, keys_folder, client_keys[1])
     trace = tmp_path / "trace"
-    with serving(settings, tmp_path / "server.log", str(STRACE), "-f", "-qq", "-e", "trace=fsync,fdatasync", "-o", str(trace)) as served:
+    with serving(
+        settings, tmp_path / "server.log", str(STRACE), "-f", "-qq", "-e", "trace=fsync,fdatasync", "-o", str(trace)
+    ) as served:
         token = headers(settings, client_keys[0], "council-system") | {"Content-Type": "application/octet-stream"}
         fresh = numbers(500_000)
         with httpx.Client(base_url=settings.url, trust_env=False, timeout=10) as client:

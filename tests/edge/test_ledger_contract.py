@@ -211,6 +211,7 @@ async def test_the_key_of_a_year_is_kept_even_if_the_first_exchange_fails(settin
 
 async def test_a_long_read_sees_one_moment(ledger: Any) -> None:
     """All questions of one read are answered from one snapshot, while exchanges go on."""
+
     async def write() -> None:
         for number in range(60):
             await ledger.run(note, f"n{number}")

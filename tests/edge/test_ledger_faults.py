@@ -136,7 +136,11 @@ async def test_a_stopped_postgresql_answers_nobody_and_recovers(own_server: Serv
             told |= {f"c{cycle}alone{number}" for number in range(8)}
             await ledger.read([Read(ALL)])
             await asyncio.to_thread(own_server.stop)
-            for ask in (lambda: ledger.run(note, "x"), lambda: ledger.run_alone(note_at_once, "x"), lambda: ledger.read([Read(ALL)])):
+            for ask in (
+                lambda: ledger.run(note, "x"),
+                lambda: ledger.run_alone(note_at_once, "x"),
+                lambda: ledger.read([Read(ALL)]),
+            ):
                 with pytest.raises(Unavailable):
                     await ask()
             await asyncio.to_thread(own_server.start)
@@ -202,5 +206,3 @@ def test_an_unreachable_postgresql_is_one_plain_line() -> None:
         migrate.check(migrate.engine_of("host=/nowhere dbname=x user=y"), "test")
     assert "\n" not in str(told.value)
     assert isinstance(told.value.__cause__, OperationalError)
-
-

@@ -76,7 +76,9 @@ class Race:
     def __init__(self, world: World, ledgers: list[Any], patient: dict[str, Any]) -> None:
         stamp = ask(world.settings, "SELECT stamp FROM standing")[0][0]
         self.ledgers, self.patient = ledgers, patient
-        self.asker = Requester("voluntary-system", VOLUNTARY, frozenset(), "fw1", "family-worker", frozenset({"early-help"}), stamp)
+        self.asker = Requester(
+            "voluntary-system", VOLUNTARY, frozenset(), "fw1", "family-worker", frozenset({"early-help"}), stamp
+        )
         self.owner = Requester("trust-epr", TRUST, frozenset(), stamp=stamp)
         self.id, self.version = "", None
         self.discloses = False

@@ -38,6 +38,7 @@ async def workers(settings: Settings) -> AsyncIterator[list[Any]]:
 
 async def test_an_assertion_counts_once_whichever_worker_gets_it(world: World) -> None:
     """The same assertion twice in parallel at two workers: exactly one token, each time."""
+
     def use(_: Any, jti: str, moment: Any) -> Any:
         changed = yield Write(ADD_ASSERTION, {"client": "c", "jti": jti, "expires": 2**50})
         return Outcome(changed, (entry(jti, moment),))
@@ -130,7 +131,10 @@ async def test_policy_is_changed_by_one_at_a_time(world: World) -> None:
         ended = await asyncio.gather(
             world.gateway.ledger.run_alone(administer.add_agency, agency),
             other.run_alone(administer.add_agency, agency),
-            *(world.gateway.ledger.run_alone(administer.put_in_force, world.gateway.context.agreements.version) for _ in range(6)),
+            *(
+                world.gateway.ledger.run_alone(administer.put_in_force, world.gateway.context.agreements.version)
+                for _ in range(6)
+            ),
             *(other.run_alone(administer.put_in_force, world.gateway.context.agreements.version) for _ in range(6)),
             return_exceptions=True,
         )
@@ -198,7 +202,9 @@ async def test_a_worker_that_is_cut_off_serves_again(workers: list[Any], setting
         await workers[0].run_alone(note_at_once, f"warm{number}")
         await workers[0].run(note, f"batch{number}")
     with psycopg.connect(settings.database_url, autocommit=True) as admin:
-        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
     refused = 0
     for number in range(40):
         with contextlib.suppress(Unavailable):

@@ -92,7 +92,9 @@ def test_any_opening_of_a_key_to_others_is_refused(ready: Settings, mode: int) -
         load_keys(ready.keys_folder)
 
 
-@pytest.mark.parametrize(("name", "content"), [("index.key", "zz"), ("audit.key", "ab" * 31), ("signing.pem", "no key"), ("tokens.pem", "no key")])
+@pytest.mark.parametrize(
+    ("name", "content"), [("index.key", "zz"), ("audit.key", "ab" * 31), ("signing.pem", "no key"), ("tokens.pem", "no key")]
+)
 def test_a_key_that_is_none(ready: Settings, name: str, content: str) -> None:
     """A damaged key file is named."""
     (ready.keys_folder / name).write_text(content)
@@ -193,5 +195,3 @@ async def test_a_start_in_the_new_year_learns_its_key_once(ready: Settings) -> N
         async with opened(ready) as ledger:
             await ledger.run(note, name)
     assert len(ask(ready, "SELECT id FROM audit_key")) == 1
-
-

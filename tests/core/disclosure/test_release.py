@@ -34,6 +34,7 @@ RELATIVE: dict[str, Any] = {
     ],
 }  # fmt: skip
 ME = {"type": "Patient", "identifier": {"system": systems.NHS_NUMBER, "value": "9990001006"}}
+LEO = {"type": "Patient", "identifier": {"system": systems.NHS_NUMBER, "value": "9990001014"}}
 HANDLE = {"type": "Patient", "identifier": {"system": "https://gateway.example/fhir/Id/person-handle", "value": "abc"}}
 
 
@@ -42,8 +43,8 @@ def involved(detail: str = "cp-plan", start: date | None = date(2026, 1, 5), end
 
 
 def holding(*involvements: Involved, **more: Any) -> Holding:
-    given: dict[str, Any] = {"relative": RELATIVE, "asked_about": ME, **more}
-    return Holding("TLA01", "Council", given.pop("sensitive", False), HANDLE, involvements or (involved(contacts=(LEAD,)),), (DESK,), **given)
+    given: dict[str, Any] = {"relative": RELATIVE, "asked_about": ME, "reference": HANDLE, "sensitive": False, **more}
+    return Holding("TLA01", "Council", given.pop("sensitive"), given.pop("reference"), involvements or (involved(contacts=(LEAD,)),), (DESK,), **given)
 
 
 def permit(*codes: str, purpose: str = "amh-care-planning") -> Permit:
@@ -85,12 +86,16 @@ def text_of(disclosure: Disclosure) -> str:
 
 def test_nothing_more_than_is_listed_ever_leaves() -> None:
     """No address, telecom, family name, staff number, local number, free text, evidence or restriction of a relative."""
-    disclosure = told("status", "contact", "relative-identity", "marker", "detail")
+    disclosure = told("status", "contact", "relative-identity", "marker", "detail", of=holding(reference=LEO))
     assert SECRET not in text_of(disclosure)
     relative = disclosure.related_person
     assert relative is not None
     assert set(relative) == {"resourceType", "meta", "extension", "identifier", "active", "patient", "relationship", "name", "birthDate", "period"}
     assert relative["name"] == [{"given": ["LEO"]}]
+    assert relative["identifier"] == [LEO["identifier"]]
+    without = told("relative-identity").related_person
+    assert without is not None
+    assert "identifier" not in without
     assert relative["patient"] == ME
     assert not resources.errors(resources.validate(relative))
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import copy
 from typing import Any
 
 import httpx
 
 from gateway.demo import people
-from gateway.demo.people import AMINA, COUNCIL, LEO, TRUST, Person, Software, day
-from gateway.disclosure.agreements import load_agreements
+from gateway.demo.client import new_key
+from gateway.demo.people import COUNCIL, TRUST, Person, Software, day
 from gateway.exchanges import administer
 from gateway.exchanges.administer import NewAgency
 from gateway.fhir import systems
+from gateway.settings import Settings
 from gateway.store import clock, standing
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Write
@@ -85,7 +85,7 @@ async def tells(world: World, client: str, *resources: dict[str, Any]) -> None:
 async def wishes(world: World, client: str, whose: Person, who: Person, *rules: dict[str, Any], when: str = "", **more: Any) -> None:
     """A Consent is written down at an agency."""
     agency = COUNCIL if client.startswith("council") else TRUST
-    made = people.consent(whose, who, list(rules), agency=agency, when=when or day(2), **more)
+    made = people.consent(whose, who, copy.deepcopy(list(rules)), agency=agency, when=when or day(2), **more)
     answer = await world.as_(client).post("/fhir/Consent", made)
     assert answer.status_code == 201, answer.text
 
@@ -101,10 +101,60 @@ async def falls_silent(world: World, code: str) -> None:
     await world.gateway.ledger.run_alone(stale, code)
 
 
-def write_agreements(folder: Path, name: str, text: str) -> None:
-    """Put an agreement among those of a deployment, before it is started."""
-    (folder / f"{name}.toml").write_text(text)
-    assert load_agreements
+DRUGS, VISITING = "TDA01", "THV01"
+DOCUMENTS = {
+    DRUGS: '''
+source = "TDA01"
+version = "1"
+valid_from = 2026-01-01
+valid_until = 2028-12-31
+negatives = "explicit"
+[[default]]
+receiver_kind = "children-social-care"
+purposes = ["safeguarding-s47"]
+tier = 3
+basis = "CA1989-s47"
+''',
+    VISITING: '''
+source = "THV01"
+version = "1"
+valid_from = 2026-01-01
+valid_until = 2028-12-31
+negatives = "blanket"
+[[default]]
+receiver_kind = "children-social-care"
+purposes = ["safeguarding-s47"]
+tier = 0
+basis = "CA1989-s47"
+''',
+}
+DRUG_SERVICE = NewAgency(DRUGS, "Bridge Partnership", "drug-alcohol", {
+    "desks": [{"kind": "duty-desk", "name": "Bridge desk", "phone": "01632 960601", "hours": "always"}], "sensitive": True, "traced": True,
+}, complete=True, holds_from="2016-01-01")  # fmt: skip
+RECORDERS = (
+    Software("drugs-records", DRUGS, "Their record", people.RECORD_SCOPES, ("early-help",)),
+    Software("visiting-records", VISITING, "Their record", people.RECORD_SCOPES, ("early-help",)),
+)
+
+
+def agree(settings: Settings) -> Settings:
+    """Two more documents among the agreements of a deployment, before it starts."""
+    for code, text in DOCUMENTS.items():
+        (settings.agreements / f"{code}.toml").write_text(text)
+    return settings
+
+
+async def settle_in(world: World) -> World:
+    """A sensitive drug and alcohol service, and software that writes health visitors' records."""
+    await world.gateway.ledger.run_alone(administer.add_agency, DRUG_SERVICE)
+    for one in RECORDERS:
+        jwks = new_key(world.keys / f"{one.id}.pem")
+        client = administer.NewClient(one.id, one.agency, one.name, one.scopes, one.purposes, one.roles, jwks)
+        await world.gateway.ledger.run_alone(administer.add_client, client)
+        answer = await world.token_answer(world.sign(one.id, user="", role="", purposes=()), one.scopes)
+        world.tokens[(one.id, "", "", ())] = answer.json()["access_token"]
+    await world.feed()
+    return world
 
 
 def masked(answer: httpx.Response) -> tuple[int, dict[str, str], bytes]:
@@ -122,6 +172,3 @@ def masked(answer: httpx.Response) -> tuple[int, dict[str, str], bytes]:
 def agency(parts: list[dict[str, Any]]) -> str:
     """Whose answer a group is."""
     return str(next(one["valueReference"]["identifier"]["value"] for one in parts if one["name"] == "organization"))
-
-
-__all__ = ["AMINA", "LEO", "NewAgency", "Software", "json"]
