@@ -71,7 +71,8 @@ class Deliverer:
                 self._wake.clear()
                 await self._turn()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), POLL)
+                    async with asyncio.timeout(POLL):  # wait_for can lose a cancellation that comes with the wake
+                        await self._wake.wait()
         finally:
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=20)

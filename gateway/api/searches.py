@@ -109,13 +109,15 @@ def _grouped(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def one(found: Mapping[str, list[str]], name: str, most: int = 512) -> str:
-    """The one value of a parameter, empty where it is absent. Raises BadRequest where it is repeated."""
-    values = found.get(name, [""])
-    if len(values) > 1:
+    """The one value of a parameter, empty where it is absent. Raises BadRequest where it is repeated or has no value."""
+    if name not in found:
+        return ""
+    value, *more = found[name]
+    if more:
         raise BadRequest(f"{name} may be given once.", where=name, code="invalid")
-    if "\0" in values[0] or len(values[0]) > most:
-        raise BadRequest(f"{name} cannot be read.", where=name, code="invalid")
-    return values[0]
+    if not value.strip() or "\0" in value or len(value) > most:
+        raise BadRequest(f"{name} has no value, or one that cannot be read.", where=name, code="value")
+    return value
 
 
 def token_text(value: str, name: str) -> str:
@@ -129,8 +131,6 @@ def token_text(value: str, name: str) -> str:
 def code(found: Mapping[str, list[str]], name: str, among: Collection[str] = ()) -> str:
     """A code, or ``system|code``; empty where the parameter is absent. Raises BadRequest for a code that is not ``among``."""
     value = one(found, name)
-    if name in found and not value.strip():
-        raise BadRequest(f"{name} has no value.", where=name, code="value")
     if value and among and value not in among:
         raise BadRequest(f"{name} is one of {', '.join(among)}.", where=name, code="value")
     return value
@@ -139,7 +139,7 @@ def code(found: Mapping[str, list[str]], name: str, among: Collection[str] = ())
 def identifier(found: Mapping[str, list[str]]) -> str:
     """``_id``, empty where it is absent. Raises BadRequest for what cannot be an id."""
     value = one(found, "_id")
-    if "_id" in found and not FHIR_ID.fullmatch(value):
+    if value and not FHIR_ID.fullmatch(value):
         raise BadRequest("_id is 1 to 64 letters, digits, hyphens and dots.", where="_id", code="value")
     return value
 

@@ -6,18 +6,14 @@ and put into the outbox in the same transaction.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-import orjson
-
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.enqueue import Happened, enqueue
 from gateway.exchanges.persons import Desk, find_or_create, merge_rows, purge_person, reseal_versions
-from gateway.fhir.dates import bounds
 from gateway.fhir.elements import identifiers, identity
 from gateway.fhir.outcomes import Unprocessable
 from gateway.fhir.systems import ODS_CODE
@@ -29,8 +25,6 @@ from gateway.store.ledger import Moment
 from gateway.store.people import Held, Opened
 from gateway.store.sql import Hold, Read, Write
 
-EDGE_OF_TIME = re.compile(rb'"((?:0001-01-01|9999-12-31)(?:T[^"\\\\]*)?)"')
-NO_SUCH_TIME = "A time at the edge of the calendar cannot be compared with others: leave it out where it means no end."
 OTHER_AUTHOR = "The author is another organisation: each writes its own records."
 SUBJECT = {"Flag": "subject", "RelatedPerson": "patient", "Consent": "patient"}
 
@@ -48,8 +42,6 @@ class Applied:
 def apply(ctx: Context, agency: str, sourced: Iterable[Sourced], moment: Moment) -> Generator[Any, Any, Applied]:
     """Apply resources in their order. Raises Unprocessable; the transaction is then undone as a whole."""
     resources = list(sourced)
-    for one in resources:
-        _check_calendar(one.resource)
     desk = Desk(ctx, agency, moment)
     yield Hold(tuple(_tokens_to_hold(ctx, agency, resources)))
     applied = Applied()
@@ -59,15 +51,6 @@ def apply(ctx: Context, agency: str, sourced: Iterable[Sourced], moment: Moment)
     applied.persons = desk.opened
     applied.notices = yield from enqueue(ctx, agency, happened, desk.opened, moment)
     return applied
-
-
-def _check_calendar(resource: Resource) -> None:
-    """A time that the calendar cannot hold would fail every later decision that compares it: it is not let in."""
-    for found in EDGE_OF_TIME.findall(orjson.dumps(resource)):
-        try:
-            bounds(found.decode())
-        except (ValueError, OverflowError):
-            raise Unprocessable(NO_SUCH_TIME, where=str(resource.get("resourceType", "")), code="value") from None
 
 
 def _tokens_to_hold(ctx: Context, agency: str, resources: list[Sourced]) -> list[bytes]:

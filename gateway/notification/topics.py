@@ -108,7 +108,8 @@ def flag_changes(before: Resource | None, after: Resource, on: date) -> list[Cha
 
 def _begun(detail: str, before: Resource | None, flag: Resource, on: date) -> Change:
     """New; or, where an end was taken back (a cancelled discharge), an update of what was told."""
-    reason = "update" if before is not None and _was_open(before) is False and _has_begun(before, on) else "new"
+    taken_back = _was_open(before) is False and bool((before or {}).get("period", {}).get("end"))
+    reason = "update" if taken_back else "new"
     return Change(STARTED.get(detail, STATUS_CHANGED), flag.get("period", {}).get("start") or on.isoformat(), True, reason)
 
 

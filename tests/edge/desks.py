@@ -190,9 +190,10 @@ def patients(count: int, start: int = 0) -> list[Person]:
     return [Person(f"patient {place}", number, "1980-01-01", f"FAMILY{place}", f"GIVEN{place}") for number, place in found]
 
 
-async def admit(world: World, some: list[Person], event: str = "A01") -> None:
-    """The trust's messages about them, in one file."""
-    file = "".join(people.adt(event, person, f"N{person.nhs}") for person in some)
+async def admit(world: World, some: list[Person], event: str = "A01", stay: str = "") -> None:
+    """The trust's messages about them, in one file; ``stay`` names another stay than the first."""
+    messages = (people.adt(event, person, f"N{person.nhs}") for person in some)
+    file = "".join(message.replace("|VN", f"|V{stay}N") for message in messages)
     counts = await world.as_("trust-epr").sends("hl7v2-adt", file)
     assert counts["accepted"] == len(some)
 

@@ -146,13 +146,13 @@ async def test_a_file_of_nothing_but_bad_records_is_refused_as_a_whole(world: Wo
 
 async def test_a_long_report_shows_the_errors_first_and_says_how_much_is_left_out(world: World) -> None:
     """More findings than fit: no error hides behind warnings."""
-    lines = [f"unknown-{number},X{number},{people.LEO.nhs if number == 299 else 'wrong'}" for number in range(300)]
-    crosswalk = "local_system,local_id,nhs_number\n" + "\n".join(lines) + "\n"
-    answer = await world.as_("council-system").post("/records/crosswalk", crosswalk, "text/csv")
+    many = [{"la_child_id": f"C{number}", **{f"unknown_{name}": 1 for name in "abc"}} for number in range(99)]
+    answer = await world.as_("council-system").post("/records/dfe-csc-api", [*many, {"la_child_id": "!"}], "application/json")
     issues = next(part["resource"]["issue"] for part in answer.json()["parameter"] if part["name"] == "outcome")
+    assert [issues[0]["severity"], issues[0]["expression"]] == ["error", ["child 100 (index 99).la_child_id"]]
     assert len(issues) == 201
     assert issues[-1]["severity"] == "information"
-    assert "99 more" in issues[-1]["diagnostics"]
+    assert "98 more" in issues[-1]["diagnostics"]
 
 
 async def test_the_daily_api_takes_only_the_code_of_the_callers_own_council(world: World) -> None:

@@ -84,6 +84,8 @@ async def test_of_writers_at_the_same_moment_one_wins(world: World) -> None:
     tries = [council.put(path, flag(LEO, period={"start": f"2026-01-{day:02d}"}), 'W/"1"') for day in range(10, 18)]
     assert sorted(answer.status_code for answer in await asyncio.gather(*tries)) == [200] + [412] * 7
     assert (await council.get(path)).headers["etag"] == 'W/"2"'
+    same = [council.put(path, flag(LEO, period={"start": "2026-02-01"}), 'W/"2"') for _ in range(6)]
+    assert sorted(answer.status_code for answer in await asyncio.gather(*same)) == [200] + [412] * 5
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "Patient"])

@@ -73,7 +73,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("no filter", {"_criteria": None}, "backport-filter-criteria"),
     ("a filter on a status", {"_criteria": "status=active"}, "backport-filter-criteria"),
     ("a filter with two parts", {"_criteria": f"patient:identifier={systems.NHS_NUMBER}|{LEO.nhs}&status=active"}, "backport-filter-criteria"),
-    ("another number system", {"_criteria": "patient:identifier=https://x.example|1"}, "backport-filter-criteria"),
+    ("another number system", {"_criteria": f"patient:identifier=https://x.example|{LEO.nhs}"}, "backport-filter-criteria"),
     ("a number with a wrong check digit", {"_criteria": f"patient:identifier={systems.NHS_NUMBER}|9990001007"}, "backport-filter-criteria"),
     ("a channel that is not offered", {"channel": {"type": "email"}}, "Subscription.channel.type"),
     ("a payload that is not offered", {"channel": {"payload": "text/plain"}}, "Subscription.channel.payload"),

@@ -259,13 +259,15 @@ async def test_when_an_answer_leaves_tells_nothing_of_its_cause(fed: World) -> N
     rounds = count(600, 5000)
     for _ in range(rounds // 3):
         order = [cause for _ in range(3) for cause in chance.sample(sorted(asked), len(asked))]
-        for cause, seconds in zip(order, await asyncio.gather(*(released(fed, headers, asked[cause]) for cause in order)), strict=True):
+        for cause, seconds in zip(
+            order, await asyncio.gather(*(released(fed, headers, asked[cause]) for cause in order)), strict=True
+        ):
             times[cause].append(seconds)
     limit = 0.05 if rounds < 5000 else 0.02  # three standard errors of the measure at these numbers, or more
     for cause, taken in times.items():
         assert min(taken) >= TICK - 0.001, cause
-        for other in times:
-            assert abs(auc(taken, times[other]) - 0.5) <= limit, (cause, other, auc(taken, times[other]))
+        for other, theirs in times.items():
+            assert abs(auc(taken, theirs) - 0.5) <= limit, (cause, other, auc(taken, theirs))
 
 
 def test_the_beat_begins_before_the_body_is_read() -> None:

@@ -28,7 +28,15 @@ def somebody(place: int, born: str = "1985-04-04") -> Person:
     return Person(f"person {place}", PLAN[place], born, "SAMPLE", f"P{place}")
 
 
-def flag(person: Person, key: str, detail: str = "cp-plan", start: str = "2026-01-05", end: str = "", agency: str = COUNCIL, service: str = "children-social-care") -> dict[str, Any]:
+def flag(
+    person: Person,
+    key: str,
+    detail: str = "cp-plan",
+    start: str = "2026-01-05",
+    end: str = "",
+    agency: str = COUNCIL,
+    service: str = "children-social-care",
+) -> dict[str, Any]:
     """An involvement as an agency's own system writes it."""
     made: dict[str, Any] = {
         "resourceType": "Flag", "id": key, "status": "inactive" if end and end <= day() else "active",
@@ -46,9 +54,14 @@ def flag(person: Person, key: str, detail: str = "cp-plan", start: str = "2026-0
     return made
 
 
-def patient(person: Person, *, status: str = "01", born: str | None = None, restriction: str = "", address: str = "", security: str = "") -> dict[str, Any]:
+def patient(
+    person: Person, *, status: str = "01", born: str | None = None, restriction: str = "", address: str = "", security: str = ""
+) -> dict[str, Any]:
     """A person as an agency's own system writes them."""
-    verified = {"url": systems.NHS_NUMBER_STATUS_EXT, "valueCodeableConcept": {"coding": [{"system": systems.NHS_NUMBER_STATUS, "code": status}]}}
+    verified = {
+        "url": systems.NHS_NUMBER_STATUS_EXT,
+        "valueCodeableConcept": {"coding": [{"system": systems.NHS_NUMBER_STATUS, "code": status}]},
+    }
     made: dict[str, Any] = {
         "resourceType": "Patient",
         "identifier": [{"system": systems.NHS_NUMBER, "value": person.nhs, **({"extension": [verified]} if status else {})}],
@@ -82,7 +95,9 @@ async def tells(world: World, client: str, *resources: dict[str, Any]) -> None:
     assert counts["accepted"] == len(resources), counts
 
 
-async def wishes(world: World, client: str, whose: Person, who: Person, *rules: dict[str, Any], when: str = "", **more: Any) -> None:
+async def wishes(
+    world: World, client: str, whose: Person, who: Person, *rules: dict[str, Any], when: str = "", **more: Any
+) -> None:
     """A Consent is written down at an agency."""
     agency = COUNCIL if client.startswith("council") else TRUST
     made = people.consent(whose, who, copy.deepcopy(list(rules)), agency=agency, when=when or day(2), **more)
@@ -103,7 +118,7 @@ async def falls_silent(world: World, code: str) -> None:
 
 DRUGS, VISITING = "TDA01", "THV01"
 DOCUMENTS = {
-    DRUGS: '''
+    DRUGS: """
 source = "TDA01"
 version = "1"
 valid_from = 2026-01-01
@@ -114,8 +129,8 @@ receiver_kind = "children-social-care"
 purposes = ["safeguarding-s47"]
 tier = 3
 basis = "CA1989-s47"
-''',
-    VISITING: '''
+""",
+    VISITING: """
 source = "THV01"
 version = "1"
 valid_from = 2026-01-01
@@ -126,7 +141,7 @@ receiver_kind = "children-social-care"
 purposes = ["safeguarding-s47"]
 tier = 0
 basis = "CA1989-s47"
-''',
+""",
 }
 DRUG_SERVICE = NewAgency(DRUGS, "Bridge Partnership", "drug-alcohol", {
     "desks": [{"kind": "duty-desk", "name": "Bridge desk", "phone": "01632 960601", "hours": "always"}], "sensitive": True, "traced": True,

@@ -8,7 +8,7 @@ from typing import Any
 from gateway.disclosure.agreements import Agreements, compile_agreements
 from gateway.disclosure.decision import Asked, Permit, Refuse, Subject, Tie, decide
 from gateway.disclosure.directives import compile_consent
-from gateway.disclosure.purposes import Purpose, load_purposes
+from gateway.disclosure.purposes import load_purposes
 from gateway.disclosure.requester import Requester
 from gateway.disclosure.rules import Directive
 from gateway.fhir import systems
@@ -20,7 +20,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ALL = frozenset({"existence", "status", "contact", "relative-identity", "marker", "detail"})
 HOLDER, WARD, THIRD = "TLA01", "TMH01", "THV01"
 WISH, DUTY = "amh-care-planning", "safeguarding-s47"
-ME, MOTHER, FATHER, GRAN = (f"{systems.NHS_NUMBER}|{number}" for number in ("9990001014", "9990001006", "9990001022", "9990001030"))
+ME, MOTHER, FATHER, GRAN = (
+    f"{systems.NHS_NUMBER}|{number}" for number in ("9990001014", "9990001006", "9990001022", "9990001030")
+)
 WHILE = f"{systems.BASE}/StructureDefinition/while-status"
 
 
@@ -29,12 +31,16 @@ def micros(at: datetime) -> int:
     return (at - EPOCH) // timedelta(microseconds=1)
 
 
-def requester(agency: str = WARD, role: str = "ward-nurse", user: str = "nurse7", purposes: frozenset[str] = frozenset(PURPOSES)) -> Requester:
+def requester(
+    agency: str = WARD, role: str = "ward-nurse", user: str = "nurse7", purposes: frozenset[str] = frozenset(PURPOSES)
+) -> Requester:
     """Somebody at work."""
     return Requester("client", agency, frozenset(), user, role, purposes)
 
 
-def asked(purpose: str = WISH, kind: str = "adult-mental-health", at: datetime = NOW, who: Requester | None = None, **more: Any) -> Asked:
+def asked(
+    purpose: str = WISH, kind: str = "adult-mental-health", at: datetime = NOW, who: Requester | None = None, **more: Any
+) -> Asked:
     """A question of the ward, to plan care."""
     return Asked(who or requester(), kind, PURPOSES[purpose], at, **more)
 
@@ -107,7 +113,9 @@ def rule(kind: str = "permit", *nested: dict[str, Any], **parts: Any) -> dict[st
     return {"type": kind, **made, **({"provision": list(nested)} if nested else {})}
 
 
-def consent(provision: dict[str, Any] | None = None, by: str | None = ME, of: str = ME, on: str = "2026-11-01", **more: Any) -> dict[str, Any]:
+def consent(
+    provision: dict[str, Any] | None = None, by: str | None = ME, of: str = ME, on: str = "2026-11-01", **more: Any
+) -> dict[str, Any]:
     """A Consent; what ``more`` gives as None is left out."""
     made: dict[str, Any] = {
         "resourceType": "Consent",
@@ -128,7 +136,9 @@ def extension(name: str, code: str) -> dict[str, Any]:
     return {"url": systems.extension(name), "valueCode": code}
 
 
-def compiled_or_none(made: dict[str, Any], by: str = HOLDER, ref: str = "", recorded: datetime = NOW - timedelta(hours=1)) -> Directive | None:
+def compiled_or_none(
+    made: dict[str, Any], by: str = HOLDER, ref: str = "", recorded: datetime = NOW - timedelta(hours=1)
+) -> Directive | None:
     """A Consent, compiled, as the holder recorded it an hour ago; None where it does not count."""
     return compile_consent(made, ref or f"Consent/{abs(hash(str(made)))}/_history/1", by, micros(recorded))
 
@@ -152,7 +162,13 @@ def agreements(*parts: str, head: str = HEAD) -> Agreements:
 OPEN = agreements()
 
 
-def ask(*wishes: dict[str, Any] | Directive, of: Subject | None = None, ties: tuple[Tie, ...] = (), by: Asked | None = None, under: Agreements = OPEN) -> Permit | Refuse:
+def ask(
+    *wishes: dict[str, Any] | Directive,
+    of: Subject | None = None,
+    ties: tuple[Tie, ...] = (),
+    by: Asked | None = None,
+    under: Agreements = OPEN,
+) -> Permit | Refuse:
     """The decision on one question."""
     compiled = [one if isinstance(one, Directive) else compiled_or_none(one) for one in wishes]
     return decide(by or asked(), of or subject(), [one for one in compiled if one], ties, under)

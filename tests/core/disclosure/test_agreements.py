@@ -19,7 +19,9 @@ EXAMPLE = HERE / "mappings" / "agreements" / "example"
 
 
 def line(part: str = "default", to: str = 'receiver_kind = "adult-mental-health"', tier: int = 1, *more: str) -> str:
-    return f'\n[[{part}]]\n{to}\npurposes = ["amh-care-planning"]\ntier = {tier}\nbasis = "person-wish"\n' + "\n".join(more) + "\n"
+    return (
+        f'\n[[{part}]]\n{to}\npurposes = ["amh-care-planning"]\ntier = {tier}\nbasis = "person-wish"\n' + "\n".join(more) + "\n"
+    )
 
 
 KIND, NAMED = 'receiver_kind = "adult-mental-health"', 'receiver = "TMH01"'
@@ -58,7 +60,10 @@ def test_exceptions_before_defaults_named_before_kind_first_match_wins(parts: li
     assert tier_for(agreements(*(parts or [""]))) == tier
 
 
-@pytest.mark.parametrize(("on", "shares"), [(date(2025, 12, 31), False), (date(2026, 1, 1), True), (date(2028, 12, 31), True), (date(2029, 1, 1), False)])
+@pytest.mark.parametrize(
+    ("on", "shares"),
+    [(date(2025, 12, 31), False), (date(2026, 1, 1), True), (date(2028, 12, 31), True), (date(2029, 1, 1), False)],
+)
 def test_a_document_outside_of_its_dates_shares_nothing(on: date, shares: bool) -> None:
     """Whatever dates its lines name for themselves."""
     wide = agreements(line("default", KIND, 1, "valid_from = 2020-01-01", "valid_until = 2040-01-01"))
@@ -68,10 +73,14 @@ def test_a_document_outside_of_its_dates_shares_nothing(on: date, shares: bool) 
 
 def test_existence_goes_with_every_line_and_classes_narrow_the_tier() -> None:
     """An empty list of classes is none but existence, not all of them."""
-    found = agreements(line("default", KIND, 2, 'classes = ["contact"]')).line(HOLDER, "TMH01", "adult-mental-health", "amh-care-planning", "", TODAY)
+    found = agreements(line("default", KIND, 2, 'classes = ["contact"]')).line(
+        HOLDER, "TMH01", "adult-mental-health", "amh-care-planning", "", TODAY
+    )
     assert found is not None
     assert found.classes == {"existence", "contact"}
-    none = agreements(line("default", KIND, 3, "classes = []")).line(HOLDER, "TMH01", "adult-mental-health", "amh-care-planning", "", TODAY)
+    none = agreements(line("default", KIND, 3, "classes = []")).line(
+        HOLDER, "TMH01", "adult-mental-health", "amh-care-planning", "", TODAY
+    )
     assert none is not None
     assert none.classes == {"existence"}
 
@@ -112,7 +121,11 @@ FAULTS = [
     ("holder.toml", HEAD + line("default", KIND, 1, 'receiver = "TMH01"'), "either receiver or receiver_kind"),
     ("holder.toml", HEAD + line("exception", 'receiver_kind = "volunary"', 1, REFUSAL), "receiver_kind is a kind of agency"),
     ("holder.toml", HEAD + line("default", KIND, 1, "colour = 1"), "unknown setting colour"),
-    ("holder.toml", HEAD + line("default", KIND, 1, "valid_from = 2027-01-01", "valid_until = 2026-01-01"), "valid_from is not after"),
+    (
+        "holder.toml",
+        HEAD + line("default", KIND, 1, "valid_from = 2027-01-01", "valid_until = 2026-01-01"),
+        "valid_from is not after",
+    ),
 ]
 
 
@@ -136,15 +149,23 @@ def test_two_documents_of_one_source_on_one_day_are_refused() -> None:
     with pytest.raises(PolicyFault, match=r"b\.toml: a\.toml is in force"):
         compile_agreements([("a.toml", HEAD.encode()), ("b.toml", HEAD.encode())], PURPOSES)
     later = HEAD.replace("2026-01-01", "2029-01-01").replace("2028-12-31", "2031-12-31")
-    found = compile_agreements([("a.toml", (HEAD + line()).encode()), ("b.toml", (later + line("default", KIND, 2)).encode())], PURPOSES)
+    found = compile_agreements(
+        [("a.toml", (HEAD + line()).encode()), ("b.toml", (later + line("default", KIND, 2)).encode())], PURPOSES
+    )
     assert [tier_for(found, day) for day in (TODAY, date(2029, 1, 1))] == [1, 2]
 
 
 def test_the_version_changes_with_any_byte() -> None:
     """Of a document, its name, or the purposes."""
     text = (HEAD + LINE).encode()
-    versions = {compile_agreements([("a.toml", text[:place] + b" " + text[place:])], PURPOSES).version for place in (len(text), text.index(b"\n"))}
-    versions |= {compile_agreements([("a.toml", text)], PURPOSES).version, compile_agreements([("b.toml", text)], PURPOSES).version}
+    versions = {
+        compile_agreements([("a.toml", text[:place] + b" " + text[place:])], PURPOSES).version
+        for place in (len(text), text.index(b"\n"))
+    }
+    versions |= {
+        compile_agreements([("a.toml", text)], PURPOSES).version,
+        compile_agreements([("b.toml", text)], PURPOSES).version,
+    }
     moved = {**PURPOSES, "early-help": __import__("dataclasses").replace(PURPOSES["early-help"], roles=frozenset({"x"}))}
     versions.add(compile_agreements([("a.toml", text)], moved).version)
     assert len(versions) == 5
@@ -170,7 +191,12 @@ def test_the_example_is_in_order_and_its_table_says_who_may_learn_what() -> None
 
 def published(name: str) -> set[str]:
     bundle = json.loads((HERE / "mappings" / "code_systems" / f"{name}.json").read_text())
-    return {one["code"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "CodeSystem" for one in entry["resource"]["concept"]}
+    return {
+        one["code"]
+        for entry in bundle["entry"]
+        if entry["resource"]["resourceType"] == "CodeSystem"
+        for one in entry["resource"]["concept"]
+    }
 
 
 def test_the_words_of_agreements_are_those_that_are_published() -> None:

@@ -132,7 +132,9 @@ def test_a_child_may_always_refuse() -> None:
     assert refused(YES, consent(rule("deny")), of=child(8), ties=(tie(),)) == "wishes-conflict"
 
 
-@pytest.mark.parametrize(("inpatient", "left"), [({MOTHER: True}, True), ({MOTHER: False}, False), ({ME: True}, False), ({}, False)])
+@pytest.mark.parametrize(
+    ("inpatient", "left"), [({MOTHER: True}, True), ({MOTHER: False}, False), ({ME: True}, False), ({}, False)]
+)
 def test_a_mothers_leave_for_the_time_of_her_stay_hangs_on_her_stay(inpatient: dict[str, bool], left: bool) -> None:
     """Not on the child's."""
     made = consent(rule("deny", rule("permit", modifierExtension=while_inpatient())), by=MOTHER)

@@ -71,16 +71,40 @@ NESTED: list[tuple[str, dict[str, Any], frozenset[str]]] = [
     ("deny, except permit for us", rule("deny", rule("permit", actor=[actor()])), ALL),
     ("deny, except permit for others", rule("deny", rule("permit", actor=[OTHERS])), NOTHING),
     ("permit, except deny for us", rule("permit", rule("deny", actor=[actor()])), NOTHING),
-    ("three levels: deny, permit for us, deny details", rule("deny", rule("permit", rule("deny", klass=classes("detail")), actor=[actor()])), ALL - {"detail"}),
-    ("four levels: and permit them for this purpose after all", rule("deny", rule("permit", rule("deny", rule("permit", purpose=[purpose()]), klass=classes("detail")), actor=[actor()])), ALL),
-    ("no alternation assumed: permit within permit", rule("deny", rule("permit", rule("permit", klass=classes("contact")), actor=[actor()])), ALL),
+    (
+        "three levels: deny, permit for us, deny details",
+        rule("deny", rule("permit", rule("deny", klass=classes("detail")), actor=[actor()])),
+        ALL - {"detail"},
+    ),
+    (
+        "four levels: and permit them for this purpose after all",
+        rule("deny", rule("permit", rule("deny", rule("permit", purpose=[purpose()]), klass=classes("detail")), actor=[actor()])),
+        ALL,
+    ),
+    (
+        "no alternation assumed: permit within permit",
+        rule("deny", rule("permit", rule("permit", klass=classes("contact")), actor=[actor()])),
+        ALL,
+    ),
     ("deny within deny", rule("permit", rule("deny", rule("deny"), actor=[actor()])), NOTHING),
     ("siblings: refusal wins", rule("deny", rule("permit", actor=[actor()]), rule("deny", purpose=[purpose()])), NOTHING),
-    ("siblings about different classes", rule("deny", rule("permit", klass=classes("existence", "status")), rule("deny", klass=classes("detail"))), frozenset({"existence", "status"})),
+    (
+        "siblings about different classes",
+        rule("deny", rule("permit", klass=classes("existence", "status")), rule("deny", klass=classes("detail"))),
+        frozenset({"existence", "status"}),
+    ),
     ("deeper wins over shallower", rule("permit", rule("deny", rule("permit", actor=[actor()]))), ALL),
-    ("an exception outside of its parent's scope", rule("deny", rule("permit", rule("deny"), actor=[OTHERS]), rule("permit", actor=[actor()])), ALL),
+    (
+        "an exception outside of its parent's scope",
+        rule("deny", rule("permit", rule("deny"), actor=[OTHERS]), rule("permit", actor=[actor()])),
+        ALL,
+    ),
     ("a nested rule without a type refuses", rule("permit", {"actor": [actor()]}), NOTHING),
-    ("a root that is scoped to others says nothing of us", rule("permit", rule("permit", actor=[actor()]), actor=[OTHERS]), NOTHING),
+    (
+        "a root that is scoped to others says nothing of us",
+        rule("permit", rule("permit", actor=[actor()]), actor=[OTHERS]),
+        NOTHING,
+    ),
 ]
 
 
@@ -123,8 +147,12 @@ def test_a_period_lasts_to_the_end_of_its_stated_precision(period: dict[str, Any
     on = at(when)
     from tests.core.disclosure.made import LINE, agreements
 
-    always = agreements(LINE, head='source = "TLA01"\nversion = "1"\nvalid_from = 2020-01-01\nvalid_until = 2030-12-31\nnegatives = "blanket"\n')
-    assert shared(directive(made, recorded=at("2020-01-02T00:00:00+00:00")), by=asked(at=on), under=always) == (ALL if opens else NOTHING)
+    always = agreements(
+        LINE, head='source = "TLA01"\nversion = "1"\nvalid_from = 2020-01-01\nvalid_until = 2030-12-31\nnegatives = "blanket"\n'
+    )
+    assert shared(directive(made, recorded=at("2020-01-02T00:00:00+00:00")), by=asked(at=on), under=always) == (
+        ALL if opens else NOTHING
+    )
 
 
 SCOPES: list[tuple[str, dict[str, Any], bool]] = [
@@ -139,8 +167,16 @@ SCOPES: list[tuple[str, dict[str, Any], bool]] = [
     ("another role", {"actor": [role_actor("consultant")]}, False),
     ("primary recipient", {"actor": [actor(role="PRCP")]}, True),
     ("the custodian is no recipient", {"actor": [actor(role="CST")]}, False),
-    ("an actor by literal reference cannot be resolved", {"actor": [{"role": concept(systems.V3_PARTICIPATION, "IRCP"), "reference": {"reference": "Organization/1"}}]}, False),
-    ("an actor with a modifier", {"actor": [{**actor(), "modifierExtension": [{"url": "https://x.example/not", "valueBoolean": True}]}]}, False),
+    (
+        "an actor by literal reference cannot be resolved",
+        {"actor": [{"role": concept(systems.V3_PARTICIPATION, "IRCP"), "reference": {"reference": "Organization/1"}}]},
+        False,
+    ),
+    (
+        "an actor with a modifier",
+        {"actor": [{**actor(), "modifierExtension": [{"url": "https://x.example/not", "valueBoolean": True}]}]},
+        False,
+    ),
     ("own purpose", {"purpose": [purpose()]}, True),
     ("another purpose", {"purpose": [purpose("early-help")]}, False),
     ("v3 purpose", {"purpose": [v3("COC")]}, True),
@@ -189,7 +225,9 @@ def test_redaction_by_class() -> None:
     assert shared(consent(rule("deny", rule("permit", klass=[*odd, *classes("existence")])))) == {"existence"}
 
 
-@pytest.mark.parametrize(("inpatient", "left"), [({ME: True}, ALL), ({ME: False}, NOTHING), ({}, NOTHING), ({MOTHER: True}, NOTHING)])
+@pytest.mark.parametrize(
+    ("inpatient", "left"), [({ME: True}, ALL), ({ME: False}, NOTHING), ({}, NOTHING), ({MOTHER: True}, NOTHING)]
+)
 def test_only_while_i_am_in_hospital(inpatient: dict[str, bool], left: frozenset[str]) -> None:
     """Of the person who made the statement; where nobody's records say so it does not permit."""
     made = consent(rule("deny", rule("permit", modifierExtension=while_inpatient())))
@@ -200,7 +238,10 @@ def test_only_while_i_am_in_hospital(inpatient: dict[str, bool], left: frozenset
 @pytest.mark.parametrize(("inpatient", "left"), [({ME: True}, NOTHING), ({ME: False}, ALL), ({}, NOTHING)])
 def test_not_while_i_am_in_hospital(inpatient: dict[str, bool], left: frozenset[str]) -> None:
     """Where nobody's records say so it refuses."""
-    assert shared(consent(rule("permit", rule("deny", modifierExtension=while_inpatient()))), of=subject(inpatient=inpatient)) == left
+    assert (
+        shared(consent(rule("permit", rule("deny", modifierExtension=while_inpatient()))), of=subject(inpatient=inpatient))
+        == left
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,7 +308,11 @@ def test_a_statement_about_something_else_is_not_about_sharing(scope: str) -> No
 def said(kind: str, on: str, at_hour: int = 8, status: str = "active", **more: Any) -> Directive:
     """A statement made on a day and recorded at an hour of today."""
     made = consent(rule(kind), on=on, status=status, **more)
-    return directive(made, ref=f"Consent/{kind}{on}{at_hour}{status}{len(more)}/_history/1", recorded=datetime(2026, 11, 21, at_hour, tzinfo=UTC))
+    return directive(
+        made,
+        ref=f"Consent/{kind}{on}{at_hour}{status}{len(more)}/_history/1",
+        recorded=datetime(2026, 11, 21, at_hour, tzinfo=UTC),
+    )
 
 
 LINEAGES = [
@@ -276,19 +321,54 @@ LINEAGES = [
     ("a withdrawal", [said("permit", "2026-11-01"), said("permit", "2026-11-02", status="inactive")], ""),
     ("a rejection", [said("permit", "2026-11-01"), said("permit", "2026-11-02", status="rejected")], ""),
     ("a withdrawal that is older", [said("permit", "2026-11-02"), said("permit", "2026-11-01", status="inactive")], "permit"),
-    ("withdrawn and given again", [said("permit", "2026-11-01"), said("permit", "2026-11-02", status="inactive"), said("permit", "2026-11-03")], "permit"),
+    (
+        "withdrawn and given again",
+        [said("permit", "2026-11-01"), said("permit", "2026-11-02", status="inactive"), said("permit", "2026-11-03")],
+        "permit",
+    ),
     ("a withdrawn refusal leaves nothing", [said("deny", "2026-11-01"), said("deny", "2026-11-02", status="inactive")], ""),
     ("the same day: what was written down later", [said("permit", "2026-11-21", 9), said("deny", "2026-11-21", 10)], ""),
     ("the same day, the other way round", [said("deny", "2026-11-21", 9), said("permit", "2026-11-21", 10)], "permit"),
-    ("a day against an hour of it, recorded later", [said("permit", "2026-11-21T07:00:00Z", 8), said("deny", "2026-11-21", 10)], ""),
-    ("a day against an hour of it, recorded before", [said("deny", "2026-11-21", 8), said("permit", "2026-11-21T09:00:00Z", 10)], "permit"),
+    (
+        "a day against an hour of it, recorded later",
+        [said("permit", "2026-11-21T07:00:00Z", 8), said("deny", "2026-11-21", 10)],
+        "",
+    ),
+    (
+        "a day against an hour of it, recorded before",
+        [said("deny", "2026-11-21", 8), said("permit", "2026-11-21T09:00:00Z", 10)],
+        "permit",
+    ),
     ("both recorded at once: refusal wins", [said("permit", "2026-11-21", 9), said("deny", "2026-11-21", 9)], ""),
     ("recorded late, said early", [said("deny", "2026-11-20", 8), said("permit", "2026-11-01", 10)], ""),
-    ("dated tomorrow counts from its record", [said("deny", "2026-11-21T07:00:00Z", 8), said("permit", "2027-01-01", 10)], "permit"),
-    ("dated tomorrow does not outlive what is said after", [said("permit", "2027-01-01", 8), said("deny", "2026-11-21T11:00:00Z", 11)], ""),
-    ("another policy is another lineage: refusal wins", [said("deny", "2026-11-01", policy=[{"uri": "https://x.example"}]), said("permit", "2026-11-02")], ""),
-    ("another organisation is another lineage", [said("deny", "2026-11-01", organization=[{"identifier": {"system": systems.ODS_CODE, "value": "X"}}]), said("permit", "2026-11-02")], ""),
-    ("another category is another lineage", [said("deny", "2026-11-01", category=[concept(systems.V3_ACT_CODE, "IDSCL")]), said("permit", "2026-11-02")], ""),
+    (
+        "dated tomorrow counts from its record",
+        [said("deny", "2026-11-21T07:00:00Z", 8), said("permit", "2027-01-01", 10)],
+        "permit",
+    ),
+    (
+        "dated tomorrow does not outlive what is said after",
+        [said("permit", "2027-01-01", 8), said("deny", "2026-11-21T11:00:00Z", 11)],
+        "",
+    ),
+    (
+        "another policy is another lineage: refusal wins",
+        [said("deny", "2026-11-01", policy=[{"uri": "https://x.example"}]), said("permit", "2026-11-02")],
+        "",
+    ),
+    (
+        "another organisation is another lineage",
+        [
+            said("deny", "2026-11-01", organization=[{"identifier": {"system": systems.ODS_CODE, "value": "X"}}]),
+            said("permit", "2026-11-02"),
+        ],
+        "",
+    ),
+    (
+        "another category is another lineage",
+        [said("deny", "2026-11-01", category=[concept(systems.V3_ACT_CODE, "IDSCL")]), said("permit", "2026-11-02")],
+        "",
+    ),
 ]
 
 
@@ -303,13 +383,19 @@ def test_no_agency_takes_the_place_of_what_another_recorded() -> None:
     """Even where it names the other's organisation: the asker cannot withdraw a refusal that the holder keeps."""
     kept = directive(consent(rule("deny"), on="2026-11-01"))
     theirs = directive(consent(rule("deny"), on="2026-11-10", status="inactive"), by=WARD)
-    assert refused(kept, theirs, consent(rule("permit"), on="2026-11-02", policy=[{"uri": "https://x.example"}])) == "wishes-conflict"
+    assert (
+        refused(kept, theirs, consent(rule("permit"), on="2026-11-02", policy=[{"uri": "https://x.example"}]))
+        == "wishes-conflict"
+    )
 
 
 def test_a_person_is_the_same_maker_by_any_of_their_numbers() -> None:
     """A withdrawal that names her by the local number takes the place of what named her by NHS number."""
     her = subject(identities=frozenset({ME, "local|7"}))
-    given, withdrawn = consent(rule("permit")), consent(rule("permit"), by="local|7", of="local|7", on="2026-11-02", status="inactive")
+    given, withdrawn = (
+        consent(rule("permit")),
+        consent(rule("permit"), by="local|7", of="local|7", on="2026-11-02", status="inactive"),
+    )
     assert shared(given, of=her) == ALL
     assert refused(given, withdrawn, of=her) == "wish-missing"
 
@@ -318,7 +404,10 @@ def test_an_nhs_number_is_the_same_however_it_is_written() -> None:
     """With spaces it names the same person: a refusal must not get lost by them."""
     system, _, value = ME.partition("|")
     spaced = f"{system}|{value[:3]} {value[3:6]} {value[6:]}"
-    assert refused(consent(rule("deny"), of=spaced, by=spaced), consent(rule("permit"), policy=[{"uri": "https://x.example"}])) == "wishes-conflict"
+    assert (
+        refused(consent(rule("deny"), of=spaced, by=spaced), consent(rule("permit"), policy=[{"uri": "https://x.example"}]))
+        == "wishes-conflict"
+    )
 
 
 LACKED, ADVANCE = extension("capacity", "lacked"), extension("wish-kind", "advance-wish")
@@ -356,14 +445,26 @@ PUBLISHED: list[tuple[str, list[dict[str, Any]], bool]] = [
     ("opt-out with this recipient excepted", [consent(rule("deny", rule("permit", actor=[actor()])))], True),
     ("opt-in with this recipient excepted", [consent(rule("permit", rule("deny", actor=[actor()])))], False),
     ("opt-in with another recipient excepted", [consent(rule("permit", rule("deny", actor=[OTHERS])))], True),
-    ("opt-in with the practitioner's role excepted", [consent(rule("permit", rule("deny", actor=[role_actor("ward-nurse")])))], False),
+    (
+        "opt-in with the practitioner's role excepted",
+        [consent(rule("permit", rule("deny", actor=[role_actor("ward-nurse")])))],
+        False,
+    ),
     ("opt-in with this purpose excepted", [consent(rule("permit", rule("deny", purpose=[v3("COC")])))], False),
     ("opt-in with another purpose excepted", [consent(rule("permit", rule("deny", purpose=[v3("HMARKT")])))], True),
     ("opt-in for another purpose at the root", [consent(rule("permit", purpose=[v3("HRESCH")]))], False),
     ("opt-in for this purpose at the root", [consent(rule("permit", purpose=[v3("COC")]))], True),
-    ("opt-in with a label excepted: nobody knows what it covers", [consent(rule("permit", rule("deny", securityLabel=[{"code": "PSY"}])))], False),
+    (
+        "opt-in with a label excepted: nobody knows what it covers",
+        [consent(rule("permit", rule("deny", securityLabel=[{"code": "PSY"}])))],
+        False,
+    ),
     ("opt-out with a label excepted", [consent(rule("deny", rule("permit", securityLabel=[{"code": "N"}])))], False),
-    ("opt-in with a clinical code excepted", [consent(rule("permit", rule("deny", code=[concept("http://snomed.info/sct", "1")])))], False),
+    (
+        "opt-in with a clinical code excepted",
+        [consent(rule("permit", rule("deny", code=[concept("http://snomed.info/sct", "1")])))],
+        False,
+    ),
     ("opt-in with our class of data excepted", [consent(rule("permit", rule("deny", klass=classes(*sorted(ALL)))))], False),
     ("opt-in, inactive", [consent(rule("permit"), status="inactive")], False),
     ("opt-in of another scope", [consent(rule("permit"), scope=concept(systems.CONSENT_SCOPE, "research"))], False),
@@ -379,16 +480,31 @@ def test_published_acceptance_cases(statements: list[dict[str, Any]], opens: boo
 
 
 PCF: list[tuple[str, dict[str, Any], dict[str, Any], bool]] = [
-    ("basic: permit treatment by name of our purpose's reason", rule("permit", purpose=[v3("COC"), v3("HPAYMT"), v3("HOPERAT")]), {}, True),
+    (
+        "basic: permit treatment by name of our purpose's reason",
+        rule("permit", purpose=[v3("COC"), v3("HPAYMT"), v3("HOPERAT")]),
+        {},
+        True,
+    ),
     ("basic: permit treatment alone does not name us", rule("permit", purpose=[v3("TREAT")]), {}, False),
     ("reject: deny treatment", rule("deny", purpose=[v3("TREAT"), v3("HPAYMT"), v3("HOPERAT")]), {}, False),
     ("expired", rule("permit", period={"end": "2022-07-01"}), {}, False),
     ("one organisation may", rule("deny", rule("permit", actor=[actor()])), {}, True),
     ("one organisation may not", rule("permit", rule("deny", actor=[actor()])), {}, False),
-    ("one organisation may not: others may", rule("permit", rule("deny", actor=[actor()])), {"who": requester(agency="RX9")}, True),
+    (
+        "one organisation may not: others may",
+        rule("permit", rule("deny", actor=[actor()])),
+        {"who": requester(agency="RX9")},
+        True,
+    ),
     ("a time frame of the data may", rule("deny", rule("permit", dataPeriod={"start": "2020"})), {}, False),
     ("a time frame of the data may not", rule("permit", rule("deny", dataPeriod={"start": "2020"})), {}, False),
-    ("authored by somebody", rule("deny", rule("permit", data=[{"meaning": "authoredby", "reference": {"reference": "Practitioner/1"}}])), {}, False),
+    (
+        "authored by somebody",
+        rule("deny", rule("permit", data=[{"meaning": "authoredby", "reference": {"reference": "Practitioner/1"}}])),
+        {},
+        False,
+    ),
     ("normal data", rule("deny", rule("permit", securityLabel=[{"code": "N"}])), {}, False),
 ]
 

@@ -98,10 +98,14 @@ def test_a_shield_stands_before_a_duty() -> None:
     ({"existence", "status"}, ALL, {"existence", "detail"}, {"existence"}),
     (ALL, {"status"}, ALL, set()),
 ])  # fmt: skip
-def test_what_leaves_is_the_least_of_agreement_request_and_wish(line: set[str], asked_for: set[str], wished: set[str], left: set[str]) -> None:
+def test_what_leaves_is_the_least_of_agreement_request_and_wish(
+    line: set[str], asked_for: set[str], wished: set[str], left: set[str]
+) -> None:
     """And its tier is the highest of what is left."""
     text = LINE + f"classes = {sorted(line)}\n"
-    decision = ask(consent(rule("permit", klass=classes(*wished))), by=asked(classes=frozenset(asked_for)), under=agreements(text))
+    decision = ask(
+        consent(rule("permit", klass=classes(*wished))), by=asked(classes=frozenset(asked_for)), under=agreements(text)
+    )
     assert (decision.classes if isinstance(decision, Permit) else set()) == left
     if isinstance(decision, Permit):
         assert decision.tier == max({"existence": 0, "status": 1, "detail": 3}.get(code, 2) for code in left)
@@ -109,7 +113,13 @@ def test_what_leaves_is_the_least_of_agreement_request_and_wish(line: set[str], 
 
 @pytest.mark.parametrize(
     ("sources", "confirmed", "reason"),
-    [((HOLDER,), True, ""), ((THIRD,), True, ""), ((WARD,), True, "no-relationship"), ((WARD, THIRD), True, ""), ((HOLDER,), False, "no-relationship")],
+    [
+        ((HOLDER,), True, ""),
+        ((THIRD,), True, ""),
+        ((WARD,), True, "no-relationship"),
+        ((WARD, THIRD), True, ""),
+        ((HOLDER,), False, "no-relationship"),
+    ],
 )
 def test_a_relationship_counts_from_another_source_than_who_asks(sources: tuple[str, ...], confirmed: bool, reason: str) -> None:
     """The holder's own record counts; what its sender calls unconfirmed proves nothing."""
@@ -140,7 +150,12 @@ def test_a_permit_names_what_it_rests_on() -> None:
     """Basis, version of the agreements and every statement that was considered, refused or not."""
     decision = ask(consent(rule("permit")), of=subject())
     assert isinstance(decision, Permit)
-    assert (decision.basis, decision.policy, decision.explicit_negatives, decision.long_past) == ("person-wish", agreements().version, True, False)
+    assert (decision.basis, decision.policy, decision.explicit_negatives, decision.long_past) == (
+        "person-wish",
+        agreements().version,
+        True,
+        False,
+    )
     assert len(decision.consents) == 1
     refusal = ask(NO)
     assert isinstance(refusal, Refuse)

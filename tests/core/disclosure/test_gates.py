@@ -11,11 +11,18 @@ from tests.core.disclosure.made import NOW, PURPOSES, asked, requester
 
 COUNCIL = "children-social-care"
 DUTIES = [code for code, purpose in PURPOSES.items() if purpose.is_duty]
-KINDS = {"safeguarding-s47": COUNCIL, "duty-to-share-16la": "adult-mental-health", "emergency": "police", "mha-assessment-s13": "adult-mental-health"}
+KINDS = {
+    "safeguarding-s47": COUNCIL,
+    "duty-to-share-16la": "adult-mental-health",
+    "emergency": "police",
+    "mha-assessment-s13": "adult-mental-health",
+}
 ROLES = {"mha-assessment-s13": "amhp"}
 
 
-def at_the_gate(purpose: str, kind: str = "", case: str | None = COUNCIL, *, reason: bool = True, override: bool = True, **who: str) -> str | None:
+def at_the_gate(
+    purpose: str, kind: str = "", case: str | None = COUNCIL, *, reason: bool = True, override: bool = True, **who: str
+) -> str | None:
     """A request that has everything, but for what a test takes away."""
     given = {"role": ROLES.get(purpose, "social-worker"), **who}
     by = asked(purpose, kind or KINDS.get(purpose, "adult-mental-health"), who=requester(**given))  # type: ignore[arg-type]
@@ -43,12 +50,25 @@ def test_purposes_about_no_person_open_no_lookup(purpose: str) -> None:
 @pytest.mark.parametrize("purpose", DUTIES)
 def test_a_purpose_that_the_token_does_not_carry_is_refused(purpose: str) -> None:
     """What may be claimed stands in the token."""
-    assert gate(asked(purpose, who=requester(purposes=frozenset())), COUNCIL, has_reason=True, has_override=True) == "purpose-not-yours"
+    assert (
+        gate(asked(purpose, who=requester(purposes=frozenset())), COUNCIL, has_reason=True, has_override=True)
+        == "purpose-not-yours"
+    )
 
 
 @pytest.mark.parametrize("purpose", DUTIES)
-@pytest.mark.parametrize(("missing", "reason"), [({"user": ""}, "role-not-allowed"), ({"role": ""}, "role-not-allowed"), ({"case": None}, "case-reference-missing"), ({"case": ""}, "case-reference-missing")])
-def test_every_duty_needs_user_role_and_a_case_that_somebody_here_has_given(purpose: str, missing: dict[str, str], reason: str) -> None:
+@pytest.mark.parametrize(
+    ("missing", "reason"),
+    [
+        ({"user": ""}, "role-not-allowed"),
+        ({"role": ""}, "role-not-allowed"),
+        ({"case": None}, "case-reference-missing"),
+        ({"case": ""}, "case-reference-missing"),
+    ],
+)
+def test_every_duty_needs_user_role_and_a_case_that_somebody_here_has_given(
+    purpose: str, missing: dict[str, str], reason: str
+) -> None:
     """A case reference of an organisation that nobody knows is none."""
     assert at_the_gate(purpose, **missing) == reason  # type: ignore[arg-type]
 

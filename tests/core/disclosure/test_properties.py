@@ -52,13 +52,24 @@ from tests.core.disclosure.made import (
 common = settings(max_examples=count(120, 3000), deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 UNKNOWN: dict[str, list[Any]] = {
-    "actor": [{"role": concept(systems.V3_PARTICIPATION, "IRCP"), "reference": {"reference": "Group/1"}}, actor(role="CST"), kind_actor("martians")],
+    "actor": [
+        {"role": concept(systems.V3_PARTICIPATION, "IRCP"), "reference": {"reference": "Group/1"}},
+        actor(role="CST"),
+        kind_actor("martians"),
+    ],
     "action": [concept(systems.CONSENT_ACTION, "levitate"), {"text": "hum"}],
     "purpose": [purpose("early-help", "https://elsewhere.example"), {"system": systems.V3_ACT_REASON}, v3("TREAT")],
     "class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Flag"}, *classes("diagnosis")],
 }
 KNOWN: dict[str, list[Any]] = {
-    "actor": [actor(), actor(value="RX9"), kind_actor("adult-mental-health"), kind_actor("school"), role_actor("ward-nurse"), role_actor("gp")],
+    "actor": [
+        actor(),
+        actor(value="RX9"),
+        kind_actor("adult-mental-health"),
+        kind_actor("school"),
+        role_actor("ward-nurse"),
+        role_actor("gp"),
+    ],
     "action": [action(), action("collect"), action("access")],
     "purpose": [purpose(), purpose("early-help"), v3("COC"), v3("HRESCH")],
     "class": classes(*sorted(ALL)),
@@ -67,7 +78,11 @@ KNOWN: dict[str, list[Any]] = {
 
 def some(name: str) -> st.SearchStrategy[list[Any]]:
     """Repeats of an element; the first of the known ones is ours, and comes often."""
-    ours = st.just([KNOWN[name][0]]) if name != "class" else st.sets(st.sampled_from(sorted(ALL)), min_size=3).map(lambda codes: classes("existence", *sorted(codes)))
+    ours = (
+        st.just([KNOWN[name][0]])
+        if name != "class"
+        else st.sets(st.sampled_from(sorted(ALL)), min_size=3).map(lambda codes: classes("existence", *sorted(codes)))
+    )
     return ours | ours | st.lists(st.sampled_from(KNOWN[name] + UNKNOWN[name]), min_size=1, max_size=3)
 
 
@@ -76,12 +91,16 @@ def periods() -> st.SearchStrategy[dict[str, str]]:
     return st.fixed_dictionaries({}, optional={"start": edge, "end": edge})
 
 
-def provisions(depth: int = 3, kinds: tuple[str, ...] = ("permit", "permit", "permit", "deny")) -> st.SearchStrategy[dict[str, Any]]:
+def provisions(
+    depth: int = 3, kinds: tuple[str, ...] = ("permit", "permit", "permit", "deny")
+) -> st.SearchStrategy[dict[str, Any]]:
     """A provision with at most two limits and, to some depth, exceptions."""
     parts: dict[str, Any] = {name: some(name) for name in KNOWN}
     parts |= {"period": periods(), "modifierExtension": st.just(while_inpatient()), "securityLabel": st.just([{"code": "R"}])}
     names = st.lists(st.sampled_from(["class", "class", *parts]), max_size=2, unique=True)
-    own = names.flatmap(lambda chosen: st.fixed_dictionaries({"type": st.sampled_from(kinds), **{name: parts[name] for name in chosen}}))
+    own = names.flatmap(
+        lambda chosen: st.fixed_dictionaries({"type": st.sampled_from(kinds), **{name: parts[name] for name in chosen}})
+    )
     if not depth:
         return own
     nested = st.lists(provisions(depth - 1, ("permit", "deny")), max_size=2)
@@ -95,16 +114,34 @@ def statements() -> st.SearchStrategy[Directive]:
         by=st.sampled_from([ME, ME, ME, MOTHER, MOTHER, FATHER]),
         on=st.sampled_from(["2026-10", "2026-11-01", "2026-11-20", "2026-11-20T10:00:00Z", "2026-11-21"]),
         status=st.sampled_from(["active", "active", "active", "inactive"]),
-        extension=st.sampled_from([[extension("capacity", "had")]] * 4 + [None, [extension("capacity", "lacked")], [extension("wish-kind", "advance-wish")]]),
+        extension=st.sampled_from(
+            [[extension("capacity", "had")]] * 4
+            + [None, [extension("capacity", "lacked")], [extension("wish-kind", "advance-wish")]]
+        ),
         policy=st.sampled_from([[{"uri": "https://a.example"}], [{"uri": "https://b.example"}]]),
     )
     hours = st.integers(1, 48).map(lambda ago: NOW - timedelta(hours=ago))
-    return st.builds(lambda one, by, at, number: directive(one, by, f"Consent/{number}/_history/1", at), made, st.sampled_from([HOLDER, HOLDER, THIRD, WARD]), hours, st.integers(0, 10**6))
+    return st.builds(
+        lambda one, by, at, number: directive(one, by, f"Consent/{number}/_history/1", at),
+        made,
+        st.sampled_from([HOLDER, HOLDER, THIRD, WARD]),
+        hours,
+        st.integers(0, 10**6),
+    )
 
 
 def ties() -> st.SearchStrategy[Tie]:
     edges = st.sampled_from([None, NOW - timedelta(days=40), NOW - timedelta(days=2), NOW + timedelta(days=2)])
-    return st.builds(Tie, st.just(ME), st.sampled_from([frozenset({MOTHER}), frozenset({FATHER})]), st.just("MTH"), st.sampled_from([HOLDER, THIRD, WARD]), st.sampled_from(["yes", "yes", "no", ""]), edges, edges)
+    return st.builds(
+        Tie,
+        st.just(ME),
+        st.sampled_from([frozenset({MOTHER}), frozenset({FATHER})]),
+        st.just("MTH"),
+        st.sampled_from([HOLDER, THIRD, WARD]),
+        st.sampled_from(["yes", "yes", "no", ""]),
+        edges,
+        edges,
+    )
 
 
 def subjects() -> st.SearchStrategy[Subject]:
@@ -134,12 +171,27 @@ def questions() -> st.SearchStrategy[Asked]:
     return st.builds(lambda code, wished: asked(code, classes=wished), st.sampled_from(["amh-care-planning", DUTY]), wanted)
 
 
-REFUSALS = [rule("deny"), rule("deny", actor=[actor()]), rule("deny", klass=classes("detail")), rule("deny", klass=classes("existence")), {"type": "deny", "colour": 1}]
+REFUSALS = [
+    rule("deny"),
+    rule("deny", actor=[actor()]),
+    rule("deny", klass=classes("detail")),
+    rule("deny", klass=classes("existence")),
+    {"type": "deny", "colour": 1},
+]
 
 
 @common
-@given(st.lists(statements(), max_size=4), st.sampled_from(REFUSALS), st.sampled_from([ME, MOTHER]), st.lists(ties(), max_size=3), subjects(), questions())
-def test_one_more_refusal_never_widens(wishes: list[Directive], refusal: dict[str, Any], by: str, told: list[Tie], of: Subject, question: Asked) -> None:
+@given(
+    st.lists(statements(), max_size=4),
+    st.sampled_from(REFUSALS),
+    st.sampled_from([ME, MOTHER]),
+    st.lists(ties(), max_size=3),
+    subjects(),
+    questions(),
+)
+def test_one_more_refusal_never_widens(
+    wishes: list[Directive], refusal: dict[str, Any], by: str, told: list[Tie], of: Subject, question: Asked
+) -> None:
     """A refusal in a lineage of its own takes away, or changes nothing."""
     more = directive(consent(refusal, by=by, policy=[{"uri": "https://new.example"}]))
     before = shared(*wishes, of=of, ties=tuple(told), by=question)
@@ -147,10 +199,17 @@ def test_one_more_refusal_never_widens(wishes: list[Directive], refusal: dict[st
 
 
 @common
-@given(st.lists(lines(), max_size=4), st.sampled_from(["amh-care-planning", DUTY]), st.sampled_from(['receiver = "TMH01"', 'receiver_kind = "adult-mental-health"']))
+@given(
+    st.lists(lines(), max_size=4),
+    st.sampled_from(["amh-care-planning", DUTY]),
+    st.sampled_from(['receiver = "TMH01"', 'receiver_kind = "adult-mental-health"']),
+)
 def test_one_more_refusing_line_in_front_never_widens(parts: list[str], code: str, to: str) -> None:
     """Nor does a restriction, a stale feed in wish mode or a doubt about who it is."""
-    wish, refusal = consent(rule()), f'\n[[exception]]\n{to}\npurposes = ["amh-care-planning", "safeguarding-s47"]\neffect = "refuse"\n'
+    wish, refusal = (
+        consent(rule()),
+        f'\n[[exception]]\n{to}\npurposes = ["amh-care-planning", "safeguarding-s47"]\neffect = "refuse"\n',
+    )
     before = shared(wish, by=asked(code), under=agreements(*(parts or [""])))
     assert shared(wish, by=asked(code), under=agreements(refusal, *parts)) <= before
     for narrower in ({"restriction": "protected"}, {"restriction": "adopted"}, {"fresh": False}, {"certain": False}):
@@ -158,8 +217,12 @@ def test_one_more_refusing_line_in_front_never_widens(parts: list[str], code: st
 
 
 @common
-@given(st.lists(statements(), max_size=5), st.lists(ties(), max_size=4), subjects(), questions(), st.randoms(use_true_random=False))
-def test_order_never_matters(wishes: list[Directive], told: list[Tie], of: Subject, question: Asked, chance: random.Random) -> None:
+@given(
+    st.lists(statements(), max_size=5), st.lists(ties(), max_size=4), subjects(), questions(), st.randoms(use_true_random=False)
+)
+def test_order_never_matters(
+    wishes: list[Directive], told: list[Tie], of: Subject, question: Asked, chance: random.Random
+) -> None:
     """The same wishes and ties in another order give the same decision, reason and obligations included."""
     mixed, others = list(wishes), list(told)
     chance.shuffle(mixed)
@@ -168,8 +231,16 @@ def test_order_never_matters(wishes: list[Directive], told: list[Tie], of: Subje
 
 
 @common
-@given(st.lists(statements(), max_size=3), st.lists(ties(), max_size=3), subjects(), questions(), st.lists(lines(), min_size=1, max_size=4))
-def test_a_permit_stays_within_agreement_request_and_tier(wishes: list[Directive], told: list[Tie], of: Subject, question: Asked, parts: list[str]) -> None:
+@given(
+    st.lists(statements(), max_size=3),
+    st.lists(ties(), max_size=3),
+    subjects(),
+    questions(),
+    st.lists(lines(), min_size=1, max_size=4),
+)
+def test_a_permit_stays_within_agreement_request_and_tier(
+    wishes: list[Directive], told: list[Tie], of: Subject, question: Asked, parts: list[str]
+) -> None:
     """Classes within the line's and the request's; the tier the highest of them; existence always among them."""
     under = agreements(*parts)
     decision = ask(*wishes, of=of, ties=tuple(told), by=question, under=under)
@@ -210,7 +281,9 @@ STRANGE: list[tuple[str, Any]] = [
 
 @common
 @given(provisions(), st.sampled_from(STRANGE), st.randoms(use_true_random=False), subjects())
-def test_something_unknown_in_a_statement_never_widens(provision: dict[str, Any], strange: tuple[str, Any], chance: random.Random, of: Subject) -> None:
+def test_something_unknown_in_a_statement_never_widens(
+    provision: dict[str, Any], strange: tuple[str, Any], chance: random.Random, of: Subject
+) -> None:
     """An element, modifier, actor, action, purpose or class that is not understood, anywhere in it."""
     import copy
 
@@ -228,16 +301,56 @@ def test_what_is_not_known_never_permits_and_always_refuses(provision: dict[str,
     """Not knowing who is in hospital leaves no more than either knowledge does."""
     told = (Tie(ME, frozenset({MOTHER}), "MTH", HOLDER, "yes"),)
     made = consent(provision, by=by, extension=[extension("capacity", "had")])
-    unknown, inside, outside = (shared(made, of=child(years, inpatient=state), ties=told) for state in ({}, {by: True}, {by: False}))
+    unknown, inside, outside = (
+        shared(made, of=child(years, inpatient=state), ties=told) for state in ({}, {by: True}, {by: False})
+    )
     assert unknown <= inside & outside
 
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "code", "coding", "system", "identifier", "value", "period", "start", "end", "provision", "actor", "role", "reference", "url", "x"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "type",
+                    "code",
+                    "coding",
+                    "system",
+                    "identifier",
+                    "value",
+                    "period",
+                    "start",
+                    "end",
+                    "provision",
+                    "actor",
+                    "role",
+                    "reference",
+                    "url",
+                    "x",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=12,
 )
-ELEMENTS = ["provision", "performer", "policyRule", "modifierExtension", "extension", "dateTime", "scope", "category", "organization", "policy", "verification", "patient"]
+ELEMENTS = [
+    "provision",
+    "performer",
+    "policyRule",
+    "modifierExtension",
+    "extension",
+    "dateTime",
+    "scope",
+    "category",
+    "organization",
+    "policy",
+    "verification",
+    "patient",
+]
 
 
 @settings(common, max_examples=count(400, 20_000))
@@ -255,7 +368,13 @@ def test_compiling_never_raises(parts: dict[str, Any], status: str) -> None:
 def test_a_withdrawal_is_never_overtaken_by_what_came_before_it(hour: int) -> None:
     """Whatever precision either is dated with, what was recorded last in the same lineage on that day holds."""
     stamp = f"2026-11-20T{hour:02d}:00:00Z"
-    for first, second in ((stamp, "2026-11-20"), ("2026-11-20", stamp), ("2026-11", stamp), (stamp, "2026-11"), ("2026-11-20", "2026-11-20")):
+    for first, second in (
+        (stamp, "2026-11-20"),
+        ("2026-11-20", stamp),
+        ("2026-11", stamp),
+        (stamp, "2026-11"),
+        ("2026-11-20", "2026-11-20"),
+    ):
         given_at, taken_at = (datetime.fromisoformat(f"2026-11-21T{at:02d}:00:00+00:00") for at in (1, 2))
         permission = compiled_or_none(consent(rule("permit"), on=first), recorded=given_at)
         withdrawal = compiled_or_none(consent(rule("permit"), on=second, status="inactive"), recorded=taken_at)

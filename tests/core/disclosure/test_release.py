@@ -44,7 +44,15 @@ def involved(detail: str = "cp-plan", start: date | None = date(2026, 1, 5), end
 
 def holding(*involvements: Involved, **more: Any) -> Holding:
     given: dict[str, Any] = {"relative": RELATIVE, "asked_about": ME, "reference": HANDLE, "sensitive": False, **more}
-    return Holding("TLA01", "Council", given.pop("sensitive"), given.pop("reference"), involvements or (involved(contacts=(LEAD,)),), (DESK,), **given)
+    return Holding(
+        "TLA01",
+        "Council",
+        given.pop("sensitive"),
+        given.pop("reference"),
+        involvements or (involved(contacts=(LEAD,)),),
+        (DESK,),
+        **given,
+    )
 
 
 def permit(*codes: str, purpose: str = "amh-care-planning") -> Permit:
@@ -67,7 +75,14 @@ PARTS = {
     ("status", "detail"): {"status", "since", "last_contact", "flags"},
     ("detail",): set[str](),
     ("marker",): set[str](),
-    ("status", "contact", "relative-identity", "marker", "detail"): {"status", "since", "last_contact", "flags", "contacts", "related_person"},
+    ("status", "contact", "relative-identity", "marker", "detail"): {
+        "status",
+        "since",
+        "last_contact",
+        "flags",
+        "contacts",
+        "related_person",
+    },
 }
 
 
@@ -75,7 +90,9 @@ PARTS = {
 def test_each_class_opens_its_parts_and_no_other(codes: tuple[str, ...]) -> None:
     """Existence is the answer and its ITK code alone; a detail without leave for the status is not told."""
     disclosure = told(*codes)
-    filled = {name for name in ("status", "since", "last_contact", "contacts", "flags", "related_person") if getattr(disclosure, name)}
+    filled = {
+        name for name in ("status", "since", "last_contact", "contacts", "flags", "related_person") if getattr(disclosure, name)
+    }
     assert filled == PARTS[codes]
     assert (disclosure.answer, disclosure.itk) == (Answer.KNOWN, "30001")
 
@@ -90,7 +107,18 @@ def test_nothing_more_than_is_listed_ever_leaves() -> None:
     assert SECRET not in text_of(disclosure)
     relative = disclosure.related_person
     assert relative is not None
-    assert set(relative) == {"resourceType", "meta", "extension", "identifier", "active", "patient", "relationship", "name", "birthDate", "period"}
+    assert set(relative) == {
+        "resourceType",
+        "meta",
+        "extension",
+        "identifier",
+        "active",
+        "patient",
+        "relationship",
+        "name",
+        "birthDate",
+        "period",
+    }
     assert relative["name"] == [{"given": ["LEO"]}]
     assert relative["identifier"] == [LEO["identifier"]]
     without = told("relative-identity").related_person
@@ -119,7 +147,12 @@ def test_last_contact_is_told_to_the_month() -> None:
 
 def test_coarse_flags_do_not_tell_how_many_plans_there_are() -> None:
     """One for each status, the same whatever order they are stored in."""
-    several = (involved("cin-plan", date(2026, 3, 1)), involved("assessment", date(2026, 2, 1)), involved("cp-plan"), involved("looked-after", date(2026, 6, 1)))
+    several = (
+        involved("cin-plan", date(2026, 3, 1)),
+        involved("assessment", date(2026, 2, 1)),
+        involved("cp-plan"),
+        involved("looked-after", date(2026, 6, 1)),
+    )
     forward, backward = told("status", of=holding(*several)).flags, told("status", of=holding(*several[::-1])).flags
     assert forward == backward
     assert [flag["code"]["text"] for flag in forward] == ["Intensive now", "Involved now"]

@@ -15,7 +15,21 @@ def test_a_good_number_is_ten_digits(text: str) -> None:
     assert parse(text) == text.replace(" ", "").replace("-", "")
 
 
-@pytest.mark.parametrize("text", ["9990001007", "999000100", "99900010061", "", "ABCDEFGHIJ", "0000000000", "1111111111", "٩٩٩٠٠٠١٠٠٦", "999000100X", "+990001006"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9990001007",
+        "999000100",
+        "99900010061",
+        "",
+        "ABCDEFGHIJ",
+        "0000000000",
+        "1111111111",
+        "٩٩٩٠٠٠١٠٠٦",
+        "999000100X",
+        "+990001006",
+    ],
+)
 def test_anything_else_is_none(text: str) -> None:
     """Wrong check digit or length, letters, other scripts' digits, one digit repeated."""
     assert parse(text) is None

@@ -9,7 +9,20 @@ import pytest
 
 from gateway.disclosure.release import ITK, ITK_DISPLAY, STATUS_DISPLAY
 from gateway.fhir import codes
-from gateway.fhir.codes import AGENCY_KINDS, CHILDREN, DETAILS, FOSTER_CARERS, INPATIENT, PARENTS, SENT_AS, SHIELDING, Answer, Involvement, inverse_role, involvement
+from gateway.fhir.codes import (
+    AGENCY_KINDS,
+    CHILDREN,
+    DETAILS,
+    FOSTER_CARERS,
+    INPATIENT,
+    PARENTS,
+    SENT_AS,
+    SHIELDING,
+    Answer,
+    Involvement,
+    inverse_role,
+    involvement,
+)
 from gateway.fhir.elements import extension_parts, flag_detail, identifiers, identity, nhs_number
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.settings import HERE
@@ -28,7 +41,7 @@ def test_the_published_codes_are_the_codes_in_use() -> None:
     assert set(published("answer")) == {str(one) for one in Answer}
     assert published("involvement") == {str(code): display for code, display in STATUS_DISPLAY.items()}
     assert set(published("agency-kind")) == AGENCY_KINDS
-    assert list(published("involvement-detail")) == list(DETAILS)
+    assert list(published("involvement-detail").items()) == [(code, one.display) for code, one in DETAILS.items()]
 
 
 def test_nothing_that_is_kept_inside_is_published_or_sent() -> None:
@@ -39,7 +52,13 @@ def test_nothing_that_is_kept_inside_is_published_or_sent() -> None:
     def detail(code: str) -> str:
         return flag_detail({"code": {"coding": [{"system": "https://x.example/CodeSystem/involvement-detail", "code": code}]}})
 
-    assert [detail(code) for code in ("detained", "cto", "cla-care-order", "cp-plan", "adopted")] == ["inpatient", "community", "looked-after", "cp-plan", "adopted"]
+    assert [detail(code) for code in ("detained", "cto", "cla-care-order", "cp-plan", "adopted")] == [
+        "inpatient",
+        "community",
+        "looked-after",
+        "cp-plan",
+        "adopted",
+    ]
     assert flag_detail({}) == ""
 
 
@@ -49,7 +68,18 @@ def test_every_answer_that_tells_something_has_its_itk_code() -> None:
 
 
 @pytest.mark.parametrize("detail", DETAILS)
-@pytest.mark.parametrize(("start", "end", "kept"), [(-1, None, True), (0, None, True), (1, None, None), (-9, 1, True), (-9, 0, Involvement.RECENTLY_CLOSED), (-900, -365, Involvement.RECENTLY_CLOSED), (-900, -366, Involvement.CLOSED)])
+@pytest.mark.parametrize(
+    ("start", "end", "kept"),
+    [
+        (-1, None, True),
+        (0, None, True),
+        (1, None, None),
+        (-9, 1, True),
+        (-9, 0, Involvement.RECENTLY_CLOSED),
+        (-900, -365, Involvement.RECENTLY_CLOSED),
+        (-900, -366, Involvement.CLOSED),
+    ],
+)
 def test_the_ladder_by_dates(detail: str, start: int, end: int | None, kept: bool | Involvement | None) -> None:
     """Open from its first day to the day before its end; recently closed for twelve months."""
     found = involvement(detail, ON + timedelta(days=start), None if end is None else ON + timedelta(days=end), ON)
@@ -57,8 +87,10 @@ def test_the_ladder_by_dates(detail: str, start: int, end: int | None, kept: boo
 
 
 def test_who_is_in_hospital() -> None:
-    """On leave and absent without leave too; a mother and baby unit is one."""
-    assert {code for code, one in DETAILS.items() if "hospital" in one.display.lower() or "unit" in one.display.lower()} == INPATIENT
+    """On leave and absent without leave too; in a mother and baby unit; not with a community team."""
+    assert {
+        code for code, one in DETAILS.items() if "hospital" in one.display.lower() or "baby unit" in one.display.lower()
+    } == INPATIENT
 
 
 @pytest.mark.parametrize("role", sorted(CHILDREN))
@@ -80,13 +112,23 @@ def test_identifiers_are_read_whatever_their_writing() -> None:
     """A NHS number with spaces or hyphens is the same person's; what lacks system or value is none."""
     spaced = {"system": NHS_NUMBER, "value": "999 000-1006"}
     assert identity({"identifier": spaced}) == f"{NHS_NUMBER}|9990001006"
-    assert identifiers({"identifier": [spaced, {"value": "7"}, {"system": "s", "value": "a b"}]}) == [f"{NHS_NUMBER}|9990001006", "s|a b"]
+    assert identifiers({"identifier": [spaced, {"value": "7"}, {"system": "s", "value": "a b"}]}) == [
+        f"{NHS_NUMBER}|9990001006",
+        "s|a b",
+    ]
     assert nhs_number({"identifier": [{"system": "s", "value": "1"}, spaced]}) == "9990001006"
     assert (identity(None), identity({}), nhs_number({})) == ("", "", "")
 
 
 def test_parts_of_an_extension_are_read_by_name() -> None:
     """Of the extension that is asked for, and no other."""
-    body = {"extension": [{"url": "https://x.example/StructureDefinition/parental-responsibility", "extension": [{"url": "value", "valueCode": "yes"}, {"url": "since", "valueDate": "2020"}]}]}
+    body = {
+        "extension": [
+            {
+                "url": "https://x.example/StructureDefinition/parental-responsibility",
+                "extension": [{"url": "value", "valueCode": "yes"}, {"url": "since", "valueDate": "2020"}],
+            }
+        ]
+    }
     assert extension_parts(body, "parental-responsibility") == {"value": "yes", "since": "2020"}
     assert extension_parts(body, "responsibility") == {}

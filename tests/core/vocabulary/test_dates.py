@@ -38,7 +38,24 @@ def test_a_date_is_the_time_from_its_first_moment_to_the_first_after(text: str, 
     assert bounds(text) == (first, after)
 
 
-@pytest.mark.parametrize("text", ["", "21.11.2026", "2026-13", "2026-02-30", "2026-11-21T25:00:00Z", "0000-01-01", "2026-W01-1", "9999-12-31T23:00:00-05:00", "0001-01-01T00:00:00+05:00", 5, None, {}, []])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "21.11.2026",
+        "2026-13",
+        "2026-02-30",
+        "2026-11-21T25:00:00Z",
+        "0000-01-01",
+        "2026-W01-1",
+        "9999-12-31T23:00:00-05:00",
+        "0001-01-01T00:00:00+05:00",
+        5,
+        None,
+        {},
+        [],
+    ],
+)
 def test_what_is_no_date_is_said_to_be_none(text: Any) -> None:
     """One error for whatever is given, so that a broken record breaks no answer."""
     with pytest.raises(ValueError, match=r".*"):
