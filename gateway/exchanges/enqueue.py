@@ -56,9 +56,7 @@ def _nhs_numbers(row: Opened) -> list[str]:
     return [text.split("|", 1)[1] for text in identifiers(row.patient) if text.startswith(f"{NHS_NUMBER}|")]
 
 
-def _for_person(
-    ctx: Context, agency: str, one: Happened, row: Opened, number: str, moment: Moment
-) -> Generator[Any, Any, int]:
+def _for_person(ctx: Context, agency: str, one: Happened, row: Opened, number: str, moment: Moment) -> Generator[Any, Any, int]:
     token = ctx.vault.nhs_token(number)
     found = yield Read(outbox.SUBSCRIPTIONS_ABOUT, {"person": token, "at": moment.at})
     wanted = _heard_by(ctx, one.change)

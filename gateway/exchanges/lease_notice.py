@@ -227,7 +227,9 @@ def _withhold(
 ) -> Generator[Any, Any, Outcome[Lease | None]]:
     aside = {"notice": stored.id, "seen_epoch": stored.epoch, "new_state": outbox.WITHHELD, "number": stored.number}
     yield Write(outbox.PUT_ASIDE, {**aside, "result": "withheld", "at": moment.at})
-    line = notice_entry(NAME, subscribed, stored, moment, ctx, Kind.DELIVERY, REFUSED, refusal=refusal.reason, consents=refusal.consents)
+    line = notice_entry(
+        NAME, subscribed, stored, moment, ctx, Kind.DELIVERY, REFUSED, refusal=refusal.reason, consents=refusal.consents
+    )
     return Outcome(None, (line,))
 
 

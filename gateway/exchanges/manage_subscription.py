@@ -17,6 +17,7 @@ from gateway.disclosure.decision import Permit, gate
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.decide_notice import decide_notice
+from gateway.exchanges.enqueue import topic_token
 from gateway.exchanges.lease_notice import HANDSHAKE, open_notice, payload_content, route_of, shape_notice
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.look_up_status import LookupRequest, as_asked
@@ -148,7 +149,7 @@ def _write(ctx: Context, made: Subscribed, moment: Moment, *, is_new: bool) -> G
         row = {
             "id": made.id,
             "agency": made.agency,
-            "topic": made.topic,
+            "topic": topic_token(ctx, made.topic),
             "person": made.person,
             "status": made.status,
             "body": sealed,

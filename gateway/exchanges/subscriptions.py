@@ -75,9 +75,10 @@ def seal_subscription(ctx: Context, one: Subscribed) -> bytes:
 
 def open_subscription(ctx: Context, columns: Row) -> Subscribed:
     """A row of the table, columns in its order. Raises Broken."""
-    identifier, agency, topic, person, status, sealed, events, ends, version, updated = columns
+    identifier, agency, _, person, status, sealed, events, ends, version, updated = columns
     body = orjson.loads(open_sealed(ctx.vault.shelf("subscription"), sealed, identifier))
     requester = Requester(body["client"], agency, frozenset(), body["user"], body["role"], frozenset(body["purposes"]))
+    topic = str(body["resource"]["criteria"]).rpartition("/")[2]
     return Subscribed(
         identifier, agency, topic, person, status, events, ends, version, updated, body["resource"], requester,
         body["purpose"], body["case"], body["case_owner"], body["nhs"], body["reason"], body.get("deleted", False),

@@ -56,9 +56,7 @@ class Courier:
         """Post once, in 15 seconds at most. Whatever happens is an outcome, never an exception."""
         try:
             async with asyncio.timeout(self.total):
-                target = await vet(
-                    post.url, loopback_allowed=self.loopback_allowed, allowed=self.allowed, resolver=self.resolver
-                )
+                target = await vet(post.url, loopback_allowed=self.loopback_allowed, allowed=self.allowed, resolver=self.resolver)
                 return await self._post(post, target)
         except Refused as fault:
             return Posted(0, f"refused: {fault}")

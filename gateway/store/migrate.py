@@ -112,7 +112,9 @@ def check(engine: Engine, kind: str, vault: Vault | None = None) -> None:
     with told(), engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
         if found != wanted:
-            raise DatabaseFault(f"the database is at revision {found or 'none'}, this gateway needs {wanted}: run gateway migrate")
+            raise DatabaseFault(
+                f"the database is at revision {found or 'none'}, this gateway needs {wanted}: run gateway migrate"
+            )
         row = connection.execute(select(standing.c.kind)).first()
         years = connection.execute(select(audit_key.c.id, audit_key.c.wrapped)).all() if vault else []
     for year, wrapped in years:

@@ -69,9 +69,7 @@ _ready = and_(
         and_(outbox.c.state == PENDING, outbox.c.due <= _at),
         and_(outbox.c.state == LEASED, outbox.c.leased_until <= _at),
     ),
-    ~exists().where(
-        _before.c.lane == outbox.c.lane, _before.c.place < outbox.c.place, one_of(_before.c.state, UNFINISHED)
-    ),
+    ~exists().where(_before.c.lane == outbox.c.lane, _before.c.place < outbox.c.place, one_of(_before.c.state, UNFINISHED)),
 )
 # What stands in the column ``topic``; of what a notice tells is sealed in its body.
 HANDSHAKE, NOTE = "handshake", "notice"

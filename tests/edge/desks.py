@@ -96,7 +96,7 @@ class Desk:
 
             do_GET = do_POST
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
         ThreadingHTTPServer.allow_reuse_address = True

@@ -200,7 +200,6 @@ async def test_the_database_says_nothing_of_anybody(world: World, captured: io.S
     assert leaks(logged.encode()) == []
 
 
-@pytest.mark.xfail(strict=True, reason="subscription.topic and outbox.topic hold the topic's code in plain text")
 async def test_the_topic_of_a_notice_is_not_in_plain_text(world: World) -> None:
     """'child-protection-plan-started' beside a subscription tells a thief what befell somebody, if not whom."""
     desk = Receiver("desk").up()

@@ -181,7 +181,7 @@ class Inside:
 
             do_CONNECT = do_GET = do_POST
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
         self.server = HTTPServer(("127.0.0.1", 0), Handler)

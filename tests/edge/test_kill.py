@@ -190,11 +190,11 @@ async def test_every_acknowledgement_has_reached_the_disk(
     ) as served:
         token = headers(settings, client_keys[0], "council-system") | {"Content-Type": "application/octet-stream"}
         fresh = numbers(500_000)
-        with httpx.Client(base_url=settings.url, trust_env=False, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=settings.url, trust_env=False, timeout=10) as client:
             before = syncs(trace)
             for _ in range(50):
                 number = next(fresh)
-                answer = client.post("/records/crosswalk", content=crosswalk(f"C{number}", number), headers=token)
+                answer = await client.post("/records/crosswalk", content=crosswalk(f"C{number}", number), headers=token)
                 assert answer.status_code == 200
             after = syncs(trace)
         assert served.process.poll() is None

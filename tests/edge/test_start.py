@@ -113,7 +113,6 @@ def test_keys_of_another_kind_of_deployment(ready: Settings) -> None:
     assert "belong to a test deployment" in refusal(ready, GATEWAY_KIND="demo")
 
 
-@pytest.mark.xfail(strict=True, reason="gateway.app.prepare does not yet hand the keys to migrate.check")
 def test_keys_of_another_deployment_of_the_same_kind(ready: Settings, tmp_path: Path) -> None:
     """The keys of a sister deployment would make strangers of everyone: refused before anything is served."""
     vault = load_keys(ready.keys_folder)

@@ -379,6 +379,13 @@ def test_the_newest_of_a_lineage_and_refusal_across(statements: list[Directive],
         assert shared(*order) == (ALL if left == "permit" else NOTHING)
 
 
+def test_dates_that_go_round_in_a_circle_lose_no_refusal() -> None:
+    """A whole year, then two months of it, recorded in an order that makes each later than the next: all of them count."""
+    circle = [said("deny", "2026", 9), said("permit", "2026-03", 10), said("permit", "2026-05", 8)]
+    beside = consent(rule("permit"), policy=[{"uri": "https://x.example"}])
+    assert refused(*circle, beside) == refused(*circle[::-1], beside) == "wishes-conflict"
+
+
 def test_no_agency_takes_the_place_of_what_another_recorded() -> None:
     """Even where it names the other's organisation: the asker cannot withdraw a refusal that the holder keeps."""
     kept = directive(consent(rule("deny"), on="2026-11-01"))
