@@ -6,11 +6,12 @@ import statistics
 import time
 from datetime import UTC, datetime
 
+from gateway.disclosure.consents import compile_consent
+
 from benchmarks.stand import result
 from gateway.demo import people
 from gateway.disclosure.agreements import compile_agreements
 from gateway.disclosure.decision import Asked, Subject, decide
-from gateway.disclosure.consents import compile_consent
 from gateway.disclosure.purposes import load_purposes
 from gateway.disclosure.requester import Requester
 from gateway.fhir import systems

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import __version__
 from gateway.api import openapi
@@ -164,7 +164,7 @@ async def open_gateway(settings: Settings) -> Gateway:
 
 SCOPES = (
     "system/$known-to-services", "system/$process-message", "system/records.c", "system/AuditEvent.rs", "system/Consent.crus",
-    "system/Flag.crus", "system/Patient.rs", "system/RelatedPerson.crus", "system/Subscription.cruds", "system/introspect",
+    "system/Flag.crus", "system/Patient.rs", "system/RelatedPerson.crus", "system/Subscription.cruds",
 )  # fmt: skip
 
 
@@ -213,9 +213,20 @@ class App(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         served = self.fixed.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
         if served is None:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, _unstored(send))
         else:
             await served(scope, receive, send)
+
+
+def _unstored(send: Send) -> Send:
+    """Answers that no operation made, the API's own description among them, are not kept by caches either."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start" and not any(name == b"cache-control" for name, _ in message["headers"]):
+            message["headers"] = [*message["headers"], (b"cache-control", b"no-store")]
+        await send(message)
+
+    return sent
 
 
 def make_app(settings: Settings) -> App:
@@ -244,7 +255,14 @@ def make_app(settings: Settings) -> App:
             if lock is not None:
                 lock.close()
 
-    app = App(title="Think Family Gateway", version=__version__, lifespan=lifespan, openapi_url="/openapi.json", redoc_url=None)
+    app = App(
+        title="Think Family Gateway",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url="/openapi.json",
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     app.fixed = {}
     app.openapi = openapi.document  # type: ignore[method-assign]  # FastAPI's own way to serve another document
     app.add_exception_handler(HTTPException, _http_fault)

@@ -133,10 +133,13 @@ def refer(found: Resource, name: str, shelf: Shelf, work: Work) -> None:
         work.fault("This must refer to a Patient.", name, "value")
         return
     identifier = reference.get("identifier") or fhir_elements.first_identifier((target or {}).get("identifier"))
+    if not identifier:
+        work.fault("Refer to a person by an identifier with system and value, or to a Patient of the Bundle.", name, "required")
+        return
     try:
         found[name] = people.logical(fhir_elements.identifier(identifier, work.sender))
-    except Unusable:
-        work.fault("Refer to a person by an identifier with system and value, or to a Patient of the Bundle.", name, "required")
+    except Unusable as problem:
+        work.fault(str(problem), name, "value")
 
 
 def text(value: Any) -> str:

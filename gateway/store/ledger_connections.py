@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 
 from gateway.fhir.outcomes import Unavailable
 
@@ -65,6 +65,22 @@ class Connections:
             self._idle.put_nowait(None)
             if connection is not None:
                 await connection.close()
+
+
+async def ask(connection: Connection, sql: bytes, params: Any) -> AsyncCursor[Any]:
+    """Send one statement; within a pipeline its rows are there after the next sync."""
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(sql, params)
+    return cursor
+
+
+def told(fault: Exception) -> Exception:
+    """What a caller is told of a fault: a database that cannot be written now is no fault of the exchange."""
+    if isinstance(fault, LOST):
+        unavailable = Unavailable(NOT_WRITTEN)
+        unavailable.__cause__ = fault
+        return unavailable
+    return fault
 
 
 async def undo(connection: Connection) -> None:

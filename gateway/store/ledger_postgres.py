@@ -16,13 +16,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Generic
 
 import psycopg
-from psycopg import AsyncCursor
 
 from gateway.fhir.outcomes import Unavailable
 from gateway.store import audit_log, clock
 from gateway.store.ledger import Answer, Buffer, Context, Exchange, Moment, Request, Rows, Step
 from gateway.store.ledger_batch import Ended, Job, Part, Questions, lock_keys, statements
-from gateway.store.ledger_connections import LOST, NOT_WRITTEN, Connection, Connections, undo
+from gateway.store.ledger_connections import LOST, NOT_WRITTEN, Connection, Connections, ask, told, undo
 from gateway.store.ledger_sequencer import seal_open
 from gateway.store.sql import Keyed, Read, Statement, Write
 from gateway.store.standing import FEEDS, STANDING, moment
@@ -138,8 +137,8 @@ class PostgresLedger(Generic[Context]):
                 last = fault
                 await asyncio.sleep(secrets.randbelow(1000) * 0.00001 * 2**tried)
             except LOST as fault:
-                raise _told(fault) from fault
-        raise _told(last or AssertionError("policy is wanted each time"))
+                raise told(fault) from fault
+        raise told(last or AssertionError("policy is wanted each time"))
 
     async def _alone(self, connection: Connection, exchange: Exchange[Any, Any, Any], request: Any, lock: bytes) -> Any:
         try:
@@ -264,11 +263,11 @@ class PostgresLedger(Generic[Context]):
         self._fail([job], last or AssertionError("not tried"))
 
     def _fail(self, jobs: list[Job], fault: Exception) -> None:
-        told = _told(fault)
-        if told is not fault:
+        shown = told(fault)
+        if shown is not fault:
             log.error("exchanges could not be written", exc_info=fault)
         for job in jobs:
-            job.fail(told)
+            job.fail(shown)
 
     async def _batch(self, connection: Connection, jobs: list[Job], ahead: frozenset[bytes]) -> None:
         at = clock.now()
@@ -293,18 +292,18 @@ class PostgresLedger(Generic[Context]):
         self, connection: Connection, pipeline: psycopg.AsyncPipeline, at: int, lock: bytes, ahead: frozenset[bytes] = frozenset()
     ) -> Moment:
         """Begin a transaction with policy held, and what everything in it stands on."""
-        begun = [await _ask(connection, b"BEGIN", None), await _ask(connection, lock, ([POLICY_LOCK],))]
+        begun = [await ask(connection, b"BEGIN", None), await ask(connection, lock, ([POLICY_LOCK],))]
         if ahead:
-            begun.append(await _ask(connection, SHARED, (lock_keys(ahead),)))
-        standing = await _ask(connection, STANDING.for_postgres, {})
-        feeds = await _ask(connection, FEEDS.for_postgres, {})
+            begun.append(await ask(connection, SHARED, (lock_keys(ahead),)))
+        standing = await ask(connection, STANDING.for_postgres, {})
+        feeds = await ask(connection, FEEDS.for_postgres, {})
         await pipeline.sync()
         return moment(at, await standing.fetchall(), await feeds.fetchall())
 
     async def _commit(self, connection: Connection, pipeline: psycopg.AsyncPipeline, buffer: Buffer) -> None:
         for sql, params in statements(self._vault, buffer, clock.now()):
-            await _ask(connection, sql, params)
-        await _ask(connection, b"COMMIT", None)
+            await ask(connection, sql, params)
+        await ask(connection, b"COMMIT", None)
         await pipeline.sync()
 
     async def _round(
@@ -313,12 +312,12 @@ class PostgresLedger(Generic[Context]):
         """Ask what the parts ask and hand it out; gives the tokens that are now held."""
         questions = Questions.of(parts)
         wanted = frozenset(questions.hold) - held
-        free = await _ask(connection, TRY_SHARED if held else SHARED, (lock_keys(wanted),)) if wanted else None
+        free = await ask(connection, TRY_SHARED if held else SHARED, (lock_keys(wanted),)) if wanted else None
         keyed = [
-            (statement, await _ask(connection, statement.for_postgres, {**statement.fixed, "keys": list(found)}))
+            (statement, await ask(connection, statement.for_postgres, {**statement.fixed, "keys": list(found)}))
             for statement, found in questions.keyed.items()
         ]
-        plain = [await _ask(connection, read.statement.for_postgres, _params(read.statement, read)) for read in questions.plain]
+        plain = [await ask(connection, read.statement.for_postgres, _params(read.statement, read)) for read in questions.plain]
         await pipeline.sync()
         if free is not None and held and not (await free.fetchall())[0][0]:
             raise _CrossedError(held | wanted)
@@ -337,18 +336,3 @@ def _params(statement: Statement, read: Read | None) -> dict[str, Any]:
     if isinstance(statement, Keyed):
         return {**statement.fixed, "keys": [read.params["key"]]}
     return dict(statement.with_fixed(read.params))
-
-
-async def _ask(connection: Connection, sql: bytes, params: Any) -> AsyncCursor[Any]:
-    cursor = connection.cursor(binary=True)
-    await cursor.execute(sql, params)
-    return cursor
-
-
-def _told(fault: Exception) -> Exception:
-    """What a caller is told of a fault: a database that cannot be written now is no fault of the exchange."""
-    if isinstance(fault, LOST):
-        told = Unavailable(NOT_WRITTEN)
-        told.__cause__ = fault
-        return told
-    return fault

@@ -50,7 +50,11 @@ TURN_STATUS = Statement(
         subscription.c.id == bindparam("subscription_id", type_=Text),
         subscription.c.status == bindparam("old_status", type_=Text),
     )
-    .values(status=bindparam("new_status", type_=Text), updated=bindparam("at", type_=BigInteger))
+    .values(
+        status=bindparam("new_status", type_=Text),
+        version=subscription.c.version + 1,
+        updated=bindparam("at", type_=BigInteger),
+    )
 )
 COUNT_EVENT = Statement(
     update(subscription)

@@ -307,9 +307,7 @@ def without_hash(lock: str) -> list[str]:
 def addresses(lock: str) -> list[str]:
     """Lines of a lock file that say where to fetch from, or where that was done."""
     return [
-        line
-        for line in lock.splitlines()
-        if re.search(r"://|^\s*--(index|extra-index|find-links|trusted)|file:|(^|\s)/\w", line)
+        line for line in lock.splitlines() if re.search(r"://|^\s*--(index|extra-index|find-links|trusted)|file:|(^|\s)/\w", line)
     ]
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -14,6 +15,7 @@ from gateway.exchanges.lease_notice import LEASE, Due, Lease, NotDue, lease_noti
 from gateway.exchanges.settle_notice import Settlement, settle_notice
 from gateway.notification import signatures
 from gateway.notification.schedule import Posted
+from gateway.store import outbox
 from tests.edge.desks import admit, council_hears_of, desk, in_turn, patients
 from tests.edge.durable import ask, change
 from tests.world import World
@@ -168,6 +170,20 @@ async def test_a_subscribers_headers_go_along_but_never_ours(world: World) -> No
     assert got.headers["webhook-id"] == got.bundle["entry"][0]["resource"]["id"]
     assert "transfer-encoding" not in got.headers
     assert signatures.verify(world.gateway.context.vault.signing.public_key(), got.headers, got.body, int(time.time()))
+
+
+@pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
+async def test_a_change_is_taken_in_while_a_notice_of_the_same_subscription_is_being_leased(world: World) -> None:
+    """Who leases holds the subscription and then wants the person; who brings a change holds the person and then names the
+    subscription in the outbox: that must not wait for the first."""
+    some = patients(1)
+    (made,) = await council_hears_of(world, some, "http://127.0.0.1:1025/")
+    async with await psycopg.AsyncConnection.connect(world.settings.database_url) as leasing:
+        await leasing.execute(outbox.LOCK_SUBSCRIPTION.for_postgres, {"id": made})
+        async with asyncio.timeout(3):
+            await admit(world, some)
+        await leasing.rollback()
+    assert ask(world.settings, "SELECT count(*) FROM outbox") == [(1,)]
 
 
 async def test_who_sends_and_who_brings_changes_do_not_block_each_other(world: World) -> None:

@@ -143,6 +143,13 @@ async def test_the_connection_goes_to_the_address_that_was_vetted() -> None:
     ).url == "https://[2606:2800:220:1::1]:443/"
 
 
+async def test_an_address_inside_an_address_is_judged_by_what_it_leads_to() -> None:
+    """A public receiver behind a translator (NAT64) is a public receiver; an inner address is never better than itself."""
+    assert (await vet("https://receiver.example/", resolver=resolver("64:ff9b::5db8:d822"))).address == "64:ff9b::5db8:d822"
+    inner = (ipaddress.ip_network("10.20.0.0/16"),)
+    assert await vet("https://receiver.example/", allowed=inner, resolver=resolver("::ffff:10.20.1.1"))
+
+
 async def test_private_receivers_are_opened_by_the_operator_alone() -> None:
     """Council and health receivers do stand on private networks: those on the operator's list, and no others."""
     networks = (ipaddress.ip_network("10.20.0.0/16"), ipaddress.ip_network("fd00:20::/32"))

@@ -14,6 +14,7 @@ from gateway.settings import Settings
 from tests.stories.county import (
     CARE,
     DRUGS,
+    NURSING,
     S47,
     VISITING,
     agency,
@@ -23,6 +24,7 @@ from tests.stories.county import (
     patient,
     settle_in,
     somebody,
+    speaks,
     tells,
     wishes,
 )
@@ -125,6 +127,24 @@ async def test_not_known_needs_a_feed_that_was_ever_heard_of(county: World) -> N
     assert (await says(county, lookup()))[DRUGS] == ("cannot-say", "data-too-old")
 
 
+async def test_not_known_needs_a_feed_that_is_complete(county: World) -> None:
+    """Fresh and explicit, but without a promise to send everybody: nobody knows."""
+    await speaks(county, NURSING)
+    assert (await says(county, lookup()))[NURSING] == ("cannot-say", "data-too-old")
+
+
+async def test_a_lookup_of_four_agencies_is_one_question_for_the_askers_auditor(county: World) -> None:
+    """Each agency's auditor sees its own line; the asker's sees the question once, whatever came of it."""
+    for person in (AMINA, STRANGER):
+        await county.social_worker().hears(person, S47, case="C-1")
+    await county.seal()
+    for person in (AMINA, STRANGER):
+        for source, view in (("council", 1), ("trust", 1)):
+            events = await county.auditor(source).searches_for("AuditEvent", person, _count="200")
+            lookups = [one for one in events if any(code["code"] == "look_up_status" for code in one["subtype"])]
+            assert len(lookups) == view, source
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -204,14 +224,14 @@ async def test_an_involvement_detail_that_shields_is_a_shield(county: World) -> 
 
 
 async def test_several_agencies_answer_each_for_itself(county: World) -> None:
-    """One group each; coverage names all three, desks and all, whoever is asked about."""
+    """One group each; coverage names all four, desks and all, whoever is asked about."""
     await tells(county, "drugs-records", patient(AMINA), flag(AMINA, "d1", "community", agency=DRUGS, service="drug-alcohol"))
     answer, other = [await county.social_worker().hears(one, S47, case="C-1") for one in (AMINA, STRANGER)]
     told = {agency(group): part(group, "answer") for group in groups(answer)}
-    assert told == {"TMH01": "known", DRUGS: "known", VISITING: "cannot-say"}
+    assert told == {"TMH01": "known", DRUGS: "known", VISITING: "cannot-say", NURSING: "cannot-say"}
     coverage = [[one for one in found["parameter"] if one["name"] == "coverage"] for found in (answer, other)]
     assert coverage[0] == coverage[1]
-    assert [agency(one["part"]) for one in coverage[0]] == [DRUGS, VISITING, "TMH01"]
+    assert [agency(one["part"]) for one in coverage[0]] == [DRUGS, VISITING, "TMH01", NURSING]
     assert all(part(one["part"], "contact") and part(one["part"], "holds")["start"] for one in coverage[0])
 
 

@@ -105,18 +105,24 @@ async def wishes(
     assert answer.status_code == 201, answer.text
 
 
-def stale(ctx: Any, code: str, moment: Moment) -> Story[None]:
-    """A feed that was last heard of ten days ago."""
-    yield Write(standing.TOUCH_FEED, {"agency_code": code, "as_of": moment.at - 10 * clock.DAY})
-    return Outcome(None, (administer._line("stale", moment, code),))
+def heard(ctx: Any, what: tuple[str, int], moment: Moment) -> Story[None]:
+    """A feed that was last heard of so many days ago."""
+    code, days = what
+    yield Write(standing.TOUCH_FEED, {"agency_code": code, "as_of": moment.at - days * clock.DAY})
+    return Outcome(None, (administer._line("heard", moment, code),))
 
 
 async def falls_silent(world: World, code: str) -> None:
     """The feed of an agency goes stale."""
-    await world.gateway.ledger.run_alone(stale, code)
+    await world.gateway.ledger.run_alone(heard, (code, 10))
 
 
-DRUGS, VISITING = "TDA01", "THV01"
+async def speaks(world: World, code: str) -> None:
+    """The feed of an agency is heard of now."""
+    await world.gateway.ledger.run_alone(heard, (code, 0))
+
+
+DRUGS, VISITING, NURSING = "TDA01", "THV01", "TSN01"
 DOCUMENTS = {
     DRUGS: """
 source = "TDA01"
@@ -143,6 +149,7 @@ tier = 0
 basis = "CA1989-s47"
 """,
 }
+DOCUMENTS[NURSING] = DOCUMENTS[VISITING].replace(VISITING, NURSING).replace("blanket", "explicit")  # its feed is not complete
 DRUG_SERVICE = NewAgency(DRUGS, "Bridge Partnership", "drug-alcohol", {
     "desks": [{"kind": "duty-desk", "name": "Bridge desk", "phone": "01632 960601", "hours": "always"}], "sensitive": True, "traced": True,
 }, complete=True, holds_from="2016-01-01")  # fmt: skip
