@@ -16,7 +16,7 @@ from gateway.exchanges.enqueue import Happened, enqueue
 from gateway.exchanges.persons import Desk, find_or_create, merge_rows, purge_person, reseal_versions
 from gateway.fhir.elements import identifiers, identity
 from gateway.fhir.outcomes import Unprocessable
-from gateway.fhir.systems import ODS_CODE
+from gateway.fhir.systems import NHS_NUMBER, ODS_CODE
 from gateway.mapping.merge import merged, restated
 from gateway.mapping.records import Op, Resource, Sourced
 from gateway.notification.topics import Change, consent_changes, flag_changes, patient_changes, relationship_changes
@@ -43,7 +43,7 @@ def apply(ctx: Context, agency: str, sourced: Iterable[Sourced], moment: Moment)
     """Apply resources in their order. Raises Unprocessable; the transaction is then undone as a whole."""
     resources = list(sourced)
     desk = Desk(ctx, agency, moment)
-    yield Hold(tuple(_tokens_to_hold(ctx, agency, resources)))
+    yield from _hold(desk, resources)
     applied = Applied()
     happened: list[Happened] = []
     for one in resources:
@@ -53,16 +53,27 @@ def apply(ctx: Context, agency: str, sourced: Iterable[Sourced], moment: Moment)
     return applied
 
 
-def _tokens_to_hold(ctx: Context, agency: str, resources: list[Sourced]) -> list[bytes]:
-    """Locks on every person that the resources name, so that decisions about them wait."""
+def _hold(desk: Desk, resources: list[Sourced]) -> Generator[Any, Any, None]:
+    """Lock every person named: first by what is named, then by the NHS numbers of the row that a local id leads to."""
     named: set[str] = set()
     for one in resources:
         named.update(identifiers(one.resource))
         named.update(filter(None, (identity(one.resource.get(part)) for part in ("subject", "patient"))))
-    return [
-        ctx.vault.nhs_token(text.split("|", 1)[1]) if "nhs-number" in text else ctx.vault.token("hold", agency, text)
-        for text in named
-    ]
+    yield Hold(tuple(_hold_token(desk, text) for text in named))
+    behind: set[bytes] = set()
+    for text in sorted(named):
+        if text.startswith(f"{NHS_NUMBER}|"):
+            continue
+        for columns in (yield Read(people.OWN_BY_TOKEN, {"token": desk.token(text)[0], "agency": desk.agency})):
+            behind.update(token for _, token in (yield Read(people.NHS_TOKENS, {"key": columns[0]})))
+    if behind:
+        yield Hold(tuple(behind))
+
+
+def _hold_token(desk: Desk, text: str) -> bytes:
+    """The token under which decisions hold a person; an agency's own for who has no NHS number here."""
+    system, _, value = text.partition("|")
+    return desk.ctx.vault.nhs_token(value) if system == NHS_NUMBER else desk.ctx.vault.token("hold", desk.agency, text)
 
 
 def _apply_one(desk: Desk, one: Sourced, applied: Applied) -> Generator[Any, Any, list[Happened]]:

@@ -108,14 +108,9 @@ class Race:
 
 
 @pytest.mark.parametrize("patient", [BY_NUMBER, BY_LOCAL_ID], ids=["by-nhs-number", "by-local-id"])
-async def test_no_lookup_rests_on_a_wish_that_was_withdrawn(
-    fed: World, patient: dict[str, Any], request: pytest.FixtureRequest
-) -> None:
+async def test_no_lookup_rests_on_a_wish_that_was_withdrawn(fed: World, patient: dict[str, Any]) -> None:
     """After the acknowledgement nobody hears by the old wish; and the log, read in its own order, shows for each lookup
     the very version that was in force when it was decided."""
-    if patient is BY_LOCAL_ID and fed.settings.on_postgres:
-        reason = "exchanges/apply.py locks a person named by a local id under another key than decisions do"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     async with two_workers(fed) as ledgers:
         race = Race(fed, ledgers, patient)
         assert await race.write(0, permits=True) == [True, True]

@@ -40,7 +40,10 @@ def flag(
     """An involvement as an agency's own system writes it."""
     made: dict[str, Any] = {
         "resourceType": "Flag", "id": key, "status": "inactive" if end and end <= day() else "active",
-        "extension": [{"url": systems.extension("last-contact"), "valueDate": "2026-10-17"}],
+        "extension": [
+            {"url": systems.extension("last-contact"), "valueDate": "2026-10-17"},
+            {"url": systems.extension("contact"), "valueReference": {"reference": "#lead"}},
+        ],
         "category": [{"coding": [{"system": systems.code_system("service"), "code": service}]}],
         "code": {"coding": [{"system": systems.code_system("involvement-detail"), "code": detail}]},
         "subject": people.reference(person), "period": {"start": start, **({"end": end} if end else {})},
