@@ -399,7 +399,6 @@ def serving(deployment: Path) -> Iterator[Path]:
     yield deployment
     server.should_exit = True
     thread.join(20)
-    app.state.gateway.lock.close()
 
 
 def test_a_token_is_asked_for_at_the_real_endpoint(serving: Path) -> None:
