@@ -180,4 +180,9 @@ def _class(coding: Resource) -> str:
 def _codes_of(concept: Resource | None, system: str) -> frozenset[str]:
     """The codes of one system in a CodeableConcept."""
     codings: Iterable[Resource] = (concept or {}).get("coding", ())
-    return frozenset(str(one.get("code", "")) for one in codings if systems.canonical_system(str(one.get("system"))) == system)
+    return frozenset(str(one.get("code", "")) for one in codings if _is_of(one, system))
+
+
+def _is_of(coding: Resource, system: str) -> bool:
+    stated = coding.get("system")
+    return stated == system or systems.canonical_system(str(stated)) == system

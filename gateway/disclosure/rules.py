@@ -45,7 +45,7 @@ class Facts:
     actors: frozenset[str]  # "ods|RX2", "kind|school", "role|ward-nurse"
     purposes: frozenset[str]
     inpatient: bool | None
-    action: str = "disclose"
+    actions: frozenset[str] = frozenset({"disclose"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +67,23 @@ class Rule:
         """Whether this rule, without its exceptions, speaks of disclosing this class."""
         if not self.start <= facts.at < self.end:
             return Match.NO
-        found = {
-            _among(self.actors, facts.actors),
-            _among(self.actions, frozenset((facts.action,))),
-            _among(self.purposes, facts.purposes),
-            _among(self.classes, frozenset((data_class,))),
-            self._in_status(facts),
-        }
-        if Match.NO in found:
-            return Match.NO
-        return Match.UNKNOWN if self.needs_unknown or Match.UNKNOWN in found else Match.YES
+        unclear = self.needs_unknown
+        stated = ((self.actors, facts.actors), (self.actions, facts.actions), (self.purposes, facts.purposes))
+        for named, given in (*stated, (self.classes, (data_class,))):
+            if named and named.isdisjoint(given):  # repeats of one element: one of them is enough
+                if UNREAD not in named and named.isdisjoint(BROADER_PURPOSES):
+                    return Match.NO
+                unclear = True
+        if self.while_status:
+            if self.while_status == "inpatient" and facts.inpatient is False:
+                return Match.NO
+            unclear = unclear or not facts.inpatient or self.while_status != "inpatient"
+        return Match.UNKNOWN if unclear else Match.YES
 
-    def _in_status(self, facts: Facts) -> Match:
-        if not self.while_status:
-            return Match.YES
-        if self.while_status != "inpatient" or facts.inpatient is None:
-            return Match.UNKNOWN
-        return Match.YES if facts.inpatient else Match.NO
+    @property
+    def conditional(self) -> bool:
+        """Whether it, or an exception of it, holds only in a state."""
+        return bool(self.while_status) or any(exception.conditional for exception in self.exceptions)
 
     def effect_on(self, facts: Facts, data_class: str) -> Effect | None:
         """The effect for a class, or None where neither this rule nor an exception of it speaks of it.
@@ -93,19 +93,12 @@ class Rule:
         found = self.match(facts, data_class)
         if found is Match.NO:
             return None
-        inner = {exception.effect_on(facts, data_class) for exception in self.exceptions}
+        inner = [exception.effect_on(facts, data_class) for exception in self.exceptions]
         if Effect.DENY in inner:
             return Effect.DENY
         if found is Match.UNKNOWN:
             return None if self.effect is Effect.PERMIT else Effect.DENY
         return Effect.PERMIT if Effect.PERMIT in inner else self.effect or Effect.DENY
-
-
-def _among(named: frozenset[str], facts: frozenset[str]) -> Match:
-    """Whether one of the repeats of an element is met; none stated means all."""
-    if not named or named & facts:
-        return Match.YES
-    return Match.UNKNOWN if UNREAD in named or named & BROADER_PURPOSES else Match.NO
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.disclosure.agreements import CLASS_TIERS, Line
@@ -39,8 +39,9 @@ def wishes_of(asked: Asked, subject: Subject, directives: Iterable[Directive], t
     refused: set[str] = set()
     outright: set[str] = set()
     failed = False
+    asking = _facts(asked)
     for directive in counted:
-        facts = _facts(asked, subject, directive)
+        facts = replace(asking, inpatient=_in_hospital(subject, directive)) if subject.inpatient else asking
         permits, refuses = _says(directive, facts)
         if _may_permit(asked, subject, ties, line, directive):
             permitted |= permits
@@ -63,13 +64,12 @@ def against(wishes: Wishes) -> str | None:
     return "wish-condition-not-met" if wishes.condition_failed else "wish-missing"
 
 
-def _facts(asked: Asked, subject: Subject, directive: Directive) -> Facts:
+def _facts(asked: Asked) -> Facts:
     requester = asked.requester
     actors = {f"ods|{requester.agency.upper()}", f"kind|{asked.kind}"}
     if requester.role:
         actors.add(f"role|{requester.role}")
-    purposes = frozenset({asked.purpose.code, *asked.purpose.v3})
-    return Facts(asked.at, frozenset(actors), purposes, _in_hospital(subject, directive))
+    return Facts(asked.at, frozenset(actors), frozenset({asked.purpose.code, *asked.purpose.v3}), None)
 
 
 def _says(directive: Directive, facts: Facts) -> tuple[set[str], set[str]]:
@@ -135,8 +135,7 @@ def _in_hospital(subject: Subject, directive: Directive) -> bool | None:
 
 def _condition_failed(directive: Directive, facts: Facts) -> bool:
     """Whether it would have permitted in another state (only while I am in hospital)."""
-    if facts.inpatient:
+    if facts.inpatient or directive.rule is None or not directive.rule.conditional:
         return False
-    inside = Facts(facts.at, facts.actors, facts.purposes, True, facts.action)
-    now, then = (directive.effect_on(one, "existence") for one in (facts, inside))
+    now, then = (directive.effect_on(one, "existence") for one in (facts, replace(facts, inpatient=True)))
     return then is Effect.PERMIT and now is not Effect.PERMIT
