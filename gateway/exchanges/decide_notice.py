@@ -48,9 +48,9 @@ def decide_notice(
     row = known.at(owner)
     if row is None:
         return _both(Refuse("not-known"))
-    hospital = yield from hospital_states(ctx, [known], asked.on)
+    hospital = yield from hospital_states(ctx, [known], asked.on, moment)
     subject = dossiers.subject(known, row, owner_feed, moment, None, hospital)
-    wishes, ties = dossiers.directives(known), dossiers.ties(rows)
+    wishes, ties = dossiers.directives(known), dossiers.ties(rows, asked.on)
     after = decide(asked, subject, wishes, ties, ctx.agreements)
     if not was_inpatient:
         return _both(after)

@@ -23,7 +23,7 @@ from gateway.exchanges.subscriptions import Subscribed, open_subscription
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.notification import bundles
 from gateway.notification.bundles import Notice, Route
-from gateway.notification.topics import RETRACTED, SIGNAL_ENDED, STATUS_CHANGED, Change, Topic, told_as
+from gateway.notification.topics import RETRACTED, SIGNAL_ENDED, STATUS_CHANGED, Change, Topic, told_to
 from gateway.store import clock, outbox, people
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Read, Row, Write
@@ -130,7 +130,7 @@ def _told(ctx: Context, subscribed: Subscribed, stored: Stored, heard: Heard, at
         return heard.about_it
     if stored.topic == RETRACTED and subscribed.events == 0:
         return Refuse("not-known")
-    told = told_as(ctx.topics.get(stored.topic) or Topic(stored.topic, stored.topic, 3, False), heard.about_it.tier)
+    told = told_to(ctx.topics.get(stored.topic) or Topic(stored.topic, stored.topic, 3, False), heard.about_it.classes)
     if told == STATUS_CHANGED and not stored.status:
         return Refuse("no-agreement")
     return told or Refuse("no-agreement")

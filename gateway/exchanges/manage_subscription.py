@@ -26,7 +26,7 @@ from gateway.fhir.outcomes import Forbidden, Gone, NotFound, PreconditionFailed,
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.notification import bundles
 from gateway.notification.bundles import Notice
-from gateway.notification.topics import Topic, told_as
+from gateway.notification.topics import Topic, told_to
 from gateway.store import clock, outbox
 from gateway.store.ledger import Moment, Outcome, Rows, Story
 from gateway.store.sql import Read, Write
@@ -265,7 +265,9 @@ def replay_events(ctx: Context, ask: EventsRequest, moment: Moment) -> Story[Res
         heard = yield from decide_notice(ctx, subscribed, stored.owner, moment, was_inpatient=stored.was_inpatient)
         permit = heard.about_it if isinstance(heard.about_it, Permit) else None
         topic = (
-            told_as(ctx.topics.get(stored.topic) or Topic(stored.topic, stored.topic, 3, False), permit.tier) if permit else None
+            told_to(ctx.topics.get(stored.topic) or Topic(stored.topic, stored.topic, 3, False), permit.classes)
+            if permit
+            else None
         )
         notice = shape_notice(ctx, subscribed, stored, topic or "signal-ended", stored.number or 0, moment)
         told.append(notice if topic else replace(notice, owner="", owner_name="", happened=clock.instant(moment.at)[:10]))
