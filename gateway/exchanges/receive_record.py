@@ -12,8 +12,8 @@ from typing import Any
 from gateway.audit.entry import DONE, REFUSED, Entry, Kind
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.apply import apply
-from gateway.exchanges.context import Context, entry_id
-from gateway.exchanges.lines import check_current
+from gateway.exchanges.context import Context
+from gateway.exchanges.lines import check_current, line
 from gateway.fhir.elements import identifiers
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.mapping.records import Mapped
@@ -75,21 +75,8 @@ def _patient(patient: dict[str, object]) -> str:
 
 
 def _line(record: Record, moment: Moment, outcome: int, patient: str, written: list[str]) -> Entry:
-    requester = record.requester
-    return Entry(
-        id=entry_id(moment.at),
-        recorded=moment.at,
-        exchange=NAME,
-        outcome=outcome,
-        kind=Kind.RECEIVED,
-        requester=requester.agency,
-        custodian=requester.agency,
-        client=requester.client_id,
-        user=requester.user,
-        role=requester.role,
-        patient=patient,
+    return line(
+        NAME, record.requester, moment, Kind.RECEIVED, outcome, patient=patient, request_id=record.request_id,
         refusal="" if outcome == DONE else "error",
-        request_id=record.request_id,
         detail=(("format", record.mapped.version), ("resources", str(len(written)))),
-        asked=True,
-    )
+    )  # fmt: skip

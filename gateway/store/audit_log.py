@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Integer, LargeBinary, Text, any_, bindparam, delete, select, update
+from sqlalchemy import ARRAY, LargeBinary, Text, any_, bindparam, delete, select, update
 
 from gateway.audit.entry import Entry, canonical
 from gateway.audit.leaf import Row as LogRow
@@ -42,15 +42,6 @@ LAST_CHECKPOINT = Statement(
     .order_by(audit_checkpoint.c.size.desc())
     .limit(1)
 )
-CHECKPOINTS = Statement(select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.size))
-LOG_PAGE = Statement(
-    select(audit_leaf.c.place, audit_leaf.c.hash, *ENTRY_COLUMNS)
-    .outerjoin(audit_entry, audit_entry.c.id == audit_leaf.c.entry)
-    .where(audit_leaf.c.place >= bindparam("start", type_=BigInteger))
-    .order_by(audit_leaf.c.place)
-    .limit(bindparam("count", type_=Integer))
-)
-UNSEALED_COUNT = Statement(select(audit_unsealed.c.entry).limit(1))
 
 
 def patient_token(vault: Vault, patient: str) -> bytes:

@@ -179,7 +179,6 @@ UNDELIVERED = Statement(
     .order_by(outbox.c.created)
     .limit(500)
 )
-WAITING = Statement(select(func.count()).select_from(outbox).where(one_of(outbox.c.state, UNFINISHED)))
 
 ADD_MESSAGE = Added(inbox, new_only=True)
 MESSAGE_BY_HEADER = Statement(

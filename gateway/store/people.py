@@ -33,7 +33,6 @@ DOSSIER_BY_ROW = Keyed(
     person.c.id,
 )
 NHS_TOKENS = Keyed(select(person_token.c.person, person_token.c.token).where(person_token.c.kind == "nhs"), person_token.c.person)
-TOKENS_OF = Keyed(select(person_token.c.person, person_token.c.token, person_token.c.kind), person_token.c.person)
 OWN_BY_TOKEN = Statement(
     select(*PERSON_COLUMNS)
     .join(person_token, person_token.c.person == person.c.id)
