@@ -102,7 +102,7 @@ def serve(data: Data = None, host: str | None = None, port: int | None = None, d
     _refuse_to_start(settings)
     config = uvicorn.Config(
         wiring.make_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False,
-        server_header=False, lifespan="on", timeout_graceful_shutdown=10,
+        server_header=False, proxy_headers=False, lifespan="on", timeout_graceful_shutdown=10,
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.run()

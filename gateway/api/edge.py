@@ -113,6 +113,10 @@ class Prepared(Response):
         self.background = None
         self.raw_headers = [*raw_headers, (b"content-length", str(len(body)).encode())]
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})
+
 
 def header(request: Request, name: bytes) -> str:
     """One header by its lower-case name, empty where it is absent; the last where it is repeated."""

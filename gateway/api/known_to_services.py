@@ -95,12 +95,12 @@ def _parts(body: Any) -> dict[str, Any]:
         raise Unprocessable("The body must be a Parameters resource.", where="Parameters", code="structure")
     found: dict[str, Any] = {}
     for place, part in enumerate(body["parameter"]):
-        where = f"Parameters.parameter[{place}]"
         name = part.get("name") if isinstance(part, dict) else None
         if not isinstance(name, str) or name not in NAMES:
-            raise Unprocessable(f"Unknown parameter; known are {', '.join(sorted(NAMES))}.", where=where, code="not-supported")
+            text = f"Unknown parameter; known are {', '.join(sorted(NAMES))}."
+            raise Unprocessable(text, where=f"Parameters.parameter[{place}]", code="not-supported")
         if name in ONCE and name in found:
-            raise Unprocessable(f"{name} may be given once.", where=where, code="structure")
+            raise Unprocessable(f"{name} may be given once.", where=f"Parameters.parameter[{place}]", code="structure")
         found.setdefault(name, part)
     for name in ("person", "purpose"):
         if name not in found:
@@ -163,11 +163,13 @@ def _purpose(parts: dict[str, Any]) -> str:
 
 
 def _about(body: dict[str, Any], parts: dict[str, Any]) -> tuple[str, ...]:
+    if "about" not in parts:
+        return ("self",)
     stated = [part.get("valueCode") for part in body["parameter"] if part.get("name") == "about"]
     if any(not isinstance(code, str) or code not in ABOUT for code in stated):
         where = "Parameters.parameter(about).valueCode"
         raise Unprocessable("about is self, children or parents.", where=where, code="code-invalid")
-    return tuple(dict.fromkeys(stated)) or ("self",)
+    return tuple(dict.fromkeys(stated))
 
 
 def _case(parts: dict[str, Any]) -> tuple[str, str]:

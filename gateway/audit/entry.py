@@ -6,9 +6,8 @@ ASCII and sorted, values are strings, integers below 2**53 and lists of strings,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -37,8 +36,7 @@ class Kind(StrEnum):
     ERROR = "error"  # a question that failed
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One exchange about one person (or none) at one custodian (or none). Empty text means: does not apply.
 
     ``asked`` is true where the *existence* of the entry follows from the request alone; only such an entry is ever
@@ -71,8 +69,8 @@ class Entry:
     asked: bool = False
 
 
-def canonical(entry: Entry) -> bytes:
-    """The RFC 8785 bytes of an entry; the same entry gives the same bytes for ever.
+def canonical(entry: Entry, recorded: int | None = None) -> bytes:
+    """The RFC 8785 bytes of an entry, as of another time where one is given; the same entry gives the same bytes for ever.
 
     Raises TypeError for text that is not Unicode (lone surrogates) and for integers of 2**53 and more.
     """
@@ -94,7 +92,7 @@ def canonical(entry: Entry) -> bytes:
             "patient": entry.patient,
             "policy": entry.policy,
             "purpose": entry.purpose,
-            "recorded": entry.recorded,
+            "recorded": entry.recorded if recorded is None else recorded,
             "refusal": entry.refusal,
             "request_id": entry.request_id,
             "requester": entry.requester,

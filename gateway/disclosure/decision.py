@@ -53,16 +53,11 @@ def gate(asked: Asked, case_owner_kind: str | None, *, has_reason: bool, has_ove
         return "purpose-not-yours"
     if purpose.since is not None and asked.on < purpose.since:
         return "duty-not-in-force"
-    given = {
-        "user": bool(requester.user),
-        "role": bool(requester.role),
-        "case-reference": bool(case_owner_kind),
-        "reason": has_reason,
-        "override": has_override,
-    }
-    if any(not given[need] for need in purpose.needs if need != "case-reference"):
-        return "role-not-allowed"
-    if not given["case-reference"] and "case-reference" in purpose.needs:
+    given = {"user": requester.user, "role": requester.role, "reason": has_reason, "override": has_override}
+    for need in purpose.needs:
+        if need != "case-reference" and not given[need]:
+            return "role-not-allowed"
+    if not case_owner_kind and "case-reference" in purpose.needs:
         return "case-reference-missing"
     return _gate_on_kind(asked, case_owner_kind)
 
@@ -104,7 +99,7 @@ def decide(
             return Refuse(wish_against, wishes.considered)
         classes &= wishes.allowed
     return Permit(
-        tier=max(CLASS_TIERS[code] for code in classes),
+        tier=max(map(CLASS_TIERS.__getitem__, classes)),
         classes=classes,
         basis=line.basis,
         obligations=_obligations(asked, line, wishes),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from gateway.disclosure.agreements import CLASS_TIERS
 from gateway.disclosure.purposes import Purpose
 from gateway.disclosure.requester import Requester
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A request after its gates: who asks, in which kind of agency, what for."""
 
     requester: Requester
@@ -48,13 +48,12 @@ class Tie:
         return begun and (self.responsible_until is None or at < self.responsible_until)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """A person whose record at one agency would leave."""
 
     custodian: str
     about: str  # self | children | parents
-    identities: frozenset[str]  # every "system|value" of this person at any agency
+    identities: frozenset[str]  # every "system|value" of this person at any agency; of use to wishes alone
     certain: bool  # found by a verified identifier and birth date, no other candidate
     birth_date: date | None  # a whole date, or None
     restriction: str  # adopted | placed-for-adoption | protected | ""

@@ -7,9 +7,8 @@ a Permit in hand.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.disclosure.decision import Permit
 from gateway.fhir import systems
@@ -35,8 +34,7 @@ CLOSED = frozenset({Involvement.RECENTLY_CLOSED, Involvement.CLOSED})
 ANSWERS = {Involvement.RECENTLY_CLOSED: Answer.RECENTLY_CLOSED, Involvement.CLOSED: Answer.CLOSED}
 
 
-@dataclass(frozen=True, slots=True)
-class Involved:
+class Involved(NamedTuple):
     """One involvement of an agency with a person, from a stored Flag."""
 
     detail: str
@@ -48,8 +46,7 @@ class Involved:
     contacts: tuple[Resource, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """What one agency holds about one person, unsealed."""
 
     custodian: str
@@ -63,8 +60,7 @@ class Holding:
     asked_about: Resource | None = None  # how the person asked about is named to this receiver
 
 
-@dataclass(frozen=True, slots=True)
-class Disclosure:
+class Disclosure(NamedTuple):
     """What leaves about one person from one agency."""
 
     custodian: str
@@ -81,27 +77,26 @@ class Disclosure:
 def headline(holding: Holding, on: date) -> tuple[Involved, Involvement] | None:
     """The involvement that speaks for the person on a day: the first open line of the ladder, else the last to end."""
     found = [(one, status) for one in holding.involvements if (status := involvement(one.detail, one.start, one.end, on))]
-    if not found:
-        return None
+    if len(found) < 2:
+        return found[0] if found else None
     opened = [pair for pair in found if pair[1] not in CLOSED]
     if opened:
         return min(opened, key=lambda pair: (RANK.get(pair[0].detail, len(RANK)), pair[0].start or date.min))
     return max(found, key=lambda pair: pair[0].end or date.min)
 
 
-def answer_of(holding: Holding, on: date) -> Answer:
-    """Known, recently closed, closed, or not known; before any decision, for the gateway's own use."""
-    found = headline(holding, on)
-    return Answer.NOT_KNOWN if found is None else ANSWERS.get(found[1], Answer.KNOWN)
+def release(holding: Holding, permit: Permit, on: date, base: str = systems.BASE) -> Disclosure | None:
+    """Shape what may leave: existence, then status, contact, relative's identity and detail as the permit has them.
 
-
-def release(holding: Holding, permit: Permit, on: date, base: str = systems.BASE) -> Disclosure:
-    """Shape what may leave: existence, then status, contact, relative's identity and detail as the permit has them."""
+    None where all of it ended so long ago that this permit does not reach back to it. ValueError where nothing is held.
+    """
     found = headline(holding, on)
     if found is None:
         raise ValueError("nothing is held that could be released")
     lead, status = found
     answer = ANSWERS.get(status, Answer.KNOWN)
+    if answer is Answer.CLOSED and not permit.long_past:
+        return None
     told = "status" in permit.classes
     return Disclosure(
         custodian=holding.custodian,
@@ -138,7 +133,8 @@ def _flags(holding: Holding, permit: Permit, on: date, base: str) -> tuple[Resou
     """
     detailed = "detail" in permit.classes and not holding.sensitive
     flags = []
-    for one in sorted(holding.involvements, key=_order):
+    several = len(holding.involvements) > 1
+    for one in sorted(holding.involvements, key=_order) if several else holding.involvements:
         status = involvement(one.detail, one.start, one.end, on)
         if status is not None and (permit.long_past or status is not Involvement.CLOSED):
             flags.append(flag(holding, one, status, detailed=detailed, base=base))
@@ -166,18 +162,17 @@ def flag(holding: Holding, one: Involved, status: Involvement, *, detailed: bool
     category = [{"coding": [{"system": systems.FLAG_CATEGORY, "code": "admin", "display": "Administrative"}]}]
     if service:
         category.append({"coding": [{"system": systems.code_system("service", base), "code": service}]})
-    made: Resource = {
+    return {
         "resourceType": "Flag",
         "meta": {"profile": [systems.UKCORE_FLAG]},
-        "extension": extension,
+        **({"extension": extension} if extension else {}),
         "status": "inactive" if status in CLOSED else "active",
         "category": category,
         "code": _code(one, status, detailed, base),
         "subject": holding.reference,
-        "period": _period(one),
+        **_period(one),
         "author": organisation(holding.custodian, holding.custodian_name),
     }
-    return {key: value for key, value in made.items() if value}
 
 
 def _code(one: Involved, status: Involvement, detailed: bool, base: str) -> Resource:
@@ -192,8 +187,12 @@ def _code(one: Involved, status: Involvement, detailed: bool, base: str) -> Reso
 
 
 def _period(one: Involved) -> Resource:
-    period = {"start": one.start.isoformat() if one.start else "", "end": one.end.isoformat() if one.end else ""}
-    return {key: value for key, value in period.items() if value}
+    period = {}
+    if one.start:
+        period["start"] = one.start.isoformat()
+    if one.end:
+        period["end"] = one.end.isoformat()
+    return {"period": period} if period else {}
 
 
 TOLD_OF_RESPONSIBILITY = frozenset({"value", "since", "until"})  # who recorded it and on what evidence stays here

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 UNREAD = "?"  # stands for an actor, action, purpose or class that is not understood
 SELF = "self"
@@ -37,8 +38,7 @@ class Match(Enum):
     UNKNOWN = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What a request is, for matching. A None means that it is not known."""
 
     at: datetime

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.disclosure.agreements import CLASS_TIERS, Line
 from gateway.disclosure.question import Asked, Subject, Tie
@@ -15,8 +15,7 @@ COMPETENT_ALONE = 16  # years; Family Law Reform Act 1969 section 8, Mental Capa
 BY_OTHERS = frozenset({"attorney", "deputy", "best-interests"})  # decided for an adult by somebody else
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(NamedTuple):
     """What the person's directives say of each class. A class may be in both: then the refusal wins."""
 
     permitted: frozenset[str]
@@ -31,17 +30,22 @@ class Wishes:
         return self.permitted - self.refused
 
 
+NO_WISHES = Wishes(frozenset(), frozenset(), frozenset(), False, ())
+
+
 def wishes_of(asked: Asked, subject: Subject, directives: Iterable[Directive], ties: list[Tie], line: Line) -> Wishes:
     """Each lineage's newest statement counts; among lineages a refusal wins."""
     own = [one for one in directives if one.patient in subject.identities or not one.patient]
-    counted = newest(own, subject.identities) if own else []
+    if not own:
+        return NO_WISHES
+    counted = newest(own, subject.identities)
     permitted: set[str] = set()
     refused: set[str] = set()
     outright: set[str] = set()
     failed = False
     asking = _facts(asked)
     for directive in counted:
-        facts = replace(asking, inpatient=_in_hospital(subject, directive)) if subject.inpatient else asking
+        facts = asking._replace(inpatient=_in_hospital(subject, directive)) if subject.inpatient else asking
         permits, refuses = _says(directive, facts)
         if _may_permit(asked, subject, ties, line, directive):
             permitted |= permits
@@ -137,5 +141,5 @@ def _condition_failed(directive: Directive, facts: Facts) -> bool:
     """Whether it would have permitted in another state (only while I am in hospital)."""
     if facts.inpatient or directive.rule is None or not directive.rule.conditional:
         return False
-    now, then = (directive.effect_on(one, "existence") for one in (facts, replace(facts, inpatient=True)))
+    now, then = (directive.effect_on(one, "existence") for one in (facts, facts._replace(inpatient=True)))
     return then is Effect.PERMIT and now is not Effect.PERMIT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.disclosure.decision import Asked, Permit, Refuse, decide, gate
@@ -55,7 +55,7 @@ def decide_notice(
     if not was_inpatient:
         return _both(after)
     until_then = {**hospital, **dict.fromkeys(known.identities(), True)}
-    return Heard(decide(asked, replace(subject, inpatient=until_then), wishes, ties, ctx.agreements), after)
+    return Heard(decide(asked, subject._replace(inpatient=until_then), wishes, ties, ctx.agreements), after)
 
 
 def _both(decision: Permit | Refuse) -> Heard:

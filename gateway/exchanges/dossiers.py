@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.disclosure.decision import ADOPTED, Subject, Tie
 from gateway.disclosure.directives import compile_consent
@@ -57,7 +57,7 @@ class Known:
 def sealed(rows: Iterable[Opened]) -> bool:
     """Whether anybody's record says that the person was adopted or placed for adoption: then they are as a stranger to
     all, on every surface (Adoption and Children Act 2002; behaviour sections 1 and 2.2)."""
-    return any(restriction(row) in ADOPTED for row in rows)
+    return not ADOPTED.isdisjoint([restriction(row) for row in rows])
 
 
 def in_hospital(rows: Iterable[Opened], on: date) -> dict[str, bool]:
@@ -71,9 +71,15 @@ def in_hospital(rows: Iterable[Opened], on: date) -> dict[str, bool]:
     return found
 
 
+def has_wishes(known: Known) -> bool:
+    """Whether any wish about a person is on file."""
+    return any(row.of_type("Consent") for row in known.rows)
+
+
 def has_conditions(people: Iterable[Known]) -> bool:
     """Whether any wish on file holds only in a state."""
-    return any("while-status" in str(held.body) for one in people for row in one.rows for held in row.of_type("Consent"))
+    consents = [held for one in people for row in one.rows for held in row.of_type("Consent")]
+    return any("while-status" in str(held.body) for held in consents)
 
 
 def conditional_performers(people: Iterable[Known]) -> set[str]:
@@ -123,33 +129,62 @@ def verification(identifier: Resource) -> str:
     return ""
 
 
+class Seen(NamedTuple):
+    """What the flags of a row come to: looked at once for a lookup."""
+
+    restriction: str
+    involvements: list[Involved]
+
+
 def restriction(row: Opened) -> str:
     """Why a row may not be opened by machine: adopted, placed-for-adoption, protected; empty where it may."""
-    if row.restricted is None:
-        row.restricted = _restriction(row)
-    return row.restricted
+    return _seen(row).restriction
 
 
-def _restriction(row: Opened) -> str:
-    stated = extension_value(row.patient, "restriction", "valueCode") or ""
+def involvements(row: Opened) -> list[Involved]:
+    """What an agency does or did with a person; markers and what was entered in error are none of it."""
+    return _seen(row).involvements
+
+
+def _seen(row: Opened) -> Seen:
+    found: Seen | None = row.seen
+    if found is None:
+        found = row.seen = _look(row)
+    return found
+
+
+def _look(row: Opened) -> Seen:
+    shielding: list[str] = []
+    involved: list[Involved] = []
+    for held in row.of_type("Flag"):
+        if held.body.get("status") == "entered-in-error":
+            continue
+        detail = flag_detail(held.body)
+        if detail in SHIELDING:
+            shielding.append(detail)
+        elif detail:
+            involved.append(_involved(held.body, detail))
+    return Seen(_restriction(row.patient, shielding), involved)
+
+
+def _restriction(patient: Resource, shielding: list[str]) -> str:
+    """Adopted stands before placed-for-adoption, that before protected."""
+    stated = str(extension_value(patient, "restriction", "valueCode") or "")
     if stated in ADOPTED:
-        return str(stated)
-    kept_inside = {flag_detail(held.body) for held in row.of_type("Flag") if held.body.get("status") != "entered-in-error"}
-    shielding = sorted(kept_inside & SHIELDING)  # adopted before placed-for-adoption before protected
-    return (shielding[0] if shielding else "") or str(stated) or ("protected" if is_restricted(row.patient) else "")
+        return stated
+    return min(shielding, default="") or stated or ("protected" if is_restricted(patient) else "")
 
 
 def is_restricted(resource: Resource) -> bool:
     """Whether a resource is labelled restricted: a relative who asked for protection is never told of."""
-    labels = (resource.get("meta") or {}).get("security", ())
-    return any(str(one.get("system", "")).endswith(CONFIDENTIALITY) and one.get("code") in RESTRICTED for one in labels)
+    for one in (resource.get("meta") or {}).get("security", ()):
+        if str(one.get("system", "")).endswith(CONFIDENTIALITY) and one.get("code") in RESTRICTED:
+            return True
+    return False
 
 
-def involved(flag: Resource) -> Involved | None:
-    """A stored Flag as an involvement; None for markers and what was entered in error."""
-    detail = flag_detail(flag)
-    if not detail or detail in SHIELDING or flag.get("status") == "entered-in-error":
-        return None
+def _involved(flag: Resource, detail: str) -> Involved:
+    """A stored Flag as an involvement."""
     period = flag.get("period", {})
     services = [coding(one, "/CodeSystem/service") for one in flag.get("category", ())]
     return Involved(
@@ -159,13 +194,8 @@ def involved(flag: Resource) -> Involved | None:
         end=first_day(period.get("end")),
         as_of=extension_value(flag, "status-as-of", "valueDateTime") or "",
         last_contact=extension_value(flag, "last-contact", "valueDate") or "",
-        contacts=tuple(one for one in flag.get("contained", ()) if one.get("resourceType") == "PractitionerRole"),
+        contacts=tuple([one for one in flag.get("contained", ()) if one.get("resourceType") == "PractitionerRole"]),
     )
-
-
-def involvements(row: Opened) -> list[Involved]:
-    """What an agency does or did with a person."""
-    return [one for held in row.of_type("Flag") if (one := involved(held.body))]
 
 
 def is_open(one: Involved, on: date) -> bool:
@@ -175,9 +205,9 @@ def is_open(one: Involved, on: date) -> bool:
 
 def directives(known: Known) -> list[Directive]:
     """The wishes on file about a person, at any agency."""
-    compiled = (
+    compiled = [
         compile_consent(held.body, held.ref, row.agency, held.updated) for row in known.rows for held in row.of_type("Consent")
-    )
+    ]
     return [directive for directive in compiled if directive is not None]
 
 
@@ -245,7 +275,7 @@ def subject(
     return Subject(
         custodian=row.agency,
         about=known.about,
-        identities=known.identities(),
+        identities=known.identities() if has_wishes(known) else frozenset(),
         certain=_certain(known, row, feed, asked_birth),
         birth_date=first_day(born) if isinstance(born, str) and len(born) == WHOLE_DATE else None,
         restriction="adopted" if sealed(known.rows) else restriction(row),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gateway.audit.entry import DONE, REFUSED, Entry, Kind
 from gateway.exchanges.context import entry_id
+from gateway.exchanges.dossiers import Known
 from gateway.exchanges.lookups import Finding, LookupRequest
 from gateway.fhir import systems
 from gateway.store.ledger import Moment
@@ -21,57 +20,51 @@ def entries(ask: LookupRequest, moment: Moment, identifier: str, policy: str, fi
     if not any(one.group or one.reason != "no-agreement" for one in findings):
         mine = gate_entry(ask, moment, identifier, policy, "no-agreement")
         return (mine, *(_line(ask, moment, identifier, policy, one, first=False) for one in findings))
-    return tuple([_line(ask, moment, identifier, policy, finding, first=place == 0) for place, finding in enumerate(findings)])
+    first = _line(ask, moment, identifier, policy, findings[0], first=True)
+    return (first, *[_line(ask, moment, identifier, policy, one, first=False) for one in findings[1:]])
 
 
 def gate_entry(ask: LookupRequest, moment: Moment, identifier: str, policy: str, reason: str) -> Entry:
     """A request that was refused before any agency was reached."""
-    return _entry(ask, moment, identifier, policy, Kind.NEGATIVE, REFUSED, refusal=reason, asked=True)
+    return _line(ask, moment, identifier, policy, Finding(None, "", Known("self", "", []), reason=reason), first=True)
 
 
 def _line(ask: LookupRequest, moment: Moment, identifier: str, policy: str, finding: Finding, *, first: bool) -> Entry:
-    permit, known = finding.permit, finding.known
-    found = (f"{systems.NHS_NUMBER}|{known.nhs}",) if known.about != "self" and known.nhs and (known.rows or known.hidden) else ()
+    """A line of the access log for this request: what came of one agency and one person."""
+    requester, permit = ask.requester, finding.permit
     done = permit is not None or finding.reason == "not-known"
-    return _entry(
-        ask,
-        moment,
-        identifier,
-        policy,
-        Kind.DISCLOSURE if permit else Kind.NEGATIVE,
-        DONE if done else REFUSED,
-        custodian=finding.custodian,
-        found=found,
-        basis=(permit.basis,) if permit else (),
-        tier=permit.tier if permit else None,
-        consents=finding.consents,
-        refusal="" if permit else finding.reason,
-        asked=first,
-    )
-
-
-def _entry(ask: LookupRequest, moment: Moment, identifier: str, policy: str, kind: Kind, outcome: int, **more: Any) -> Entry:
-    """A line of the access log for this request."""
-    requester = ask.requester
     return Entry(
         id=entry_id(moment.at),
         recorded=moment.at,
         exchange=NAME,
-        outcome=outcome,
-        kind=kind,
+        outcome=DONE if done else REFUSED,
+        kind=Kind.DISCLOSURE if permit else Kind.NEGATIVE,
         requester=requester.agency,
+        custodian=finding.custodian,
         client=requester.client_id,
         user=requester.user,
         role=requester.role,
         purpose=ask.purpose,
         case_reference=ask.case_reference,
         patient=ask.patient,
+        found=_found(finding.known),
+        basis=(permit.basis,) if permit else (),
+        tier=permit.tier if permit else None,
         policy=policy,
+        consents=finding.consents,
+        refusal="" if permit else finding.reason,
         disclosure=identifier,
         request_id=ask.request_id,
         detail=_why(ask),
-        **more,
+        asked=first,
     )
+
+
+def _found(known: Known) -> tuple[str, ...]:
+    """Who was found beside the person asked about: for the holder's eyes."""
+    if known.about == "self" or not known.nhs or not (known.rows or known.hidden):
+        return ()
+    return (f"{systems.NHS_NUMBER}|{known.nhs}",)
 
 
 def _why(ask: LookupRequest) -> tuple[tuple[str, str], ...]:

@@ -7,9 +7,8 @@ shielded, and never across an adoption (behaviour sections 1, 2.2 and 2.6).
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.exchanges import dossiers
 from gateway.exchanges.agencies import is_fresh
@@ -28,8 +27,7 @@ ROLES = {"children": CHILDREN, "parents": PARENTS}
 Told = list[tuple[Held, Opened]]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Who was found: the person asked about, and everyone whose record is in question."""
 
     me: Known

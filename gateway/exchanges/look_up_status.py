@@ -8,11 +8,12 @@ negative is either a careful not-known or a cannot-say.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
 
 from gateway.disclosure.decision import Asked, Permit, Refuse, Tie, decide, gate
 from gateway.disclosure.question import proven
-from gateway.disclosure.release import answer_of, release
+from gateway.disclosure.release import release
 from gateway.disclosure.rules import Directive
 from gateway.exchanges import dossiers
 from gateway.exchanges.agencies import is_fresh
@@ -33,19 +34,18 @@ from gateway.store.ledger import Feed, Moment, Outcome, Story
 from gateway.store.people import Opened
 
 
-@dataclass(frozen=True, slots=True)
-class Enquiry:
+class Enquiry(NamedTuple):
     """A lookup after its gates, with what all its decisions stand on."""
 
     ctx: Context
     ask: LookupRequest
     asked: Asked
+    on: date
     moment: Moment
     hospital: dict[str, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """One person of a lookup, with wishes and ties compiled once for all agencies."""
 
     known: Known
@@ -59,11 +59,11 @@ def look_up_status(ctx: Context, ask: LookupRequest, moment: Moment) -> Story[Lo
     refused = refusal_at_gate(ctx, ask, asked, moment)
     if refused or asked is None:
         return _refuse(ctx, ask, moment, refused)
-    covered = covering(ctx, asked, moment)
-    found = yield from find_people(ctx, ask, moment, asked.on)
-    hospital = yield from hospital_states(ctx, found.known, asked.on, moment)
-    enquiry = Enquiry(ctx, ask, asked, moment, hospital)
-    findings = [_finding(enquiry, one, feed) for one in _with_wishes(found.known, asked) for feed in covered]
+    covered, on = covering(ctx, asked, moment), asked.on
+    found = yield from find_people(ctx, ask, moment, on)
+    hospital = yield from hospital_states(ctx, found.known, on, moment)
+    enquiry = Enquiry(ctx, ask, asked, on, moment, hospital)
+    findings = [_finding(enquiry, one, feed) for one in _with_wishes(found.known, on) for feed in covered]
     findings += [_unlinked(enquiry, found, about, feed) for about in ask.about for feed in covered if found.none_told(about)]
     findings += _held_elsewhere(found, {asked.requester.agency, *(feed.code for feed in covered)})
     return _answer(enquiry, covered, findings)
@@ -100,8 +100,12 @@ def covering(ctx: Context, asked: Asked, moment: Moment) -> list[Feed]:
     return [moment.feeds[code] for code in codes if code in moment.feeds]
 
 
-def _with_wishes(known: Iterable[Known], asked: Asked) -> list[Person]:
-    return [Person(one, dossiers.directives(one), [*dossiers.ties(one.rows, asked.on), *one.proof]) for one in known]
+def _with_wishes(known: Iterable[Known], on: date) -> list[Person]:
+    people = []
+    for one in known:
+        wishes = dossiers.directives(one)  # ties say whose wishes count
+        people.append(Person(one, wishes, [*dossiers.ties(one.rows, on), *one.proof] if wishes else []))
+    return people
 
 
 def _finding(enquiry: Enquiry, person: Person, feed: Feed) -> Finding:
@@ -112,7 +116,7 @@ def _finding(enquiry: Enquiry, person: Person, feed: Feed) -> Finding:
         return _kept_back(enquiry, known, feed, Refuse("no-relationship"))
     row = known.at(feed.code)
     involved = dossiers.involvements(row) if row else []
-    if row is None or not (dossiers.begun(involved, enquiry.asked.on) or dossiers.restriction(row)):
+    if row is None or not (dossiers.begun(involved, enquiry.on) or dossiers.restriction(row)):
         hidden = any(one.agency == feed.code for one in known.hidden)
         return _stranger(enquiry, known, feed, "adopted" if hidden else "not-known")
     decision = _decide(enquiry, person, row, feed)
@@ -120,13 +124,11 @@ def _finding(enquiry: Enquiry, person: Person, feed: Feed) -> Finding:
         return _kept_back(enquiry, known, feed, decision)
     named = reference(enquiry.ctx, known, enquiry.asked.requester.agency, decision)
     holding = dossiers.holding(known, row, feed, named, involved, _named_by_number(enquiry.ask.nhs))
-    answer = answer_of(holding, enquiry.asked.on)
-    if answer is Answer.CLOSED and not decision.long_past:
+    disclosure = release(holding, decision, enquiry.on, enquiry.ctx.base)
+    if disclosure is None:
         return _kept_back(enquiry, known, feed, Refuse("not-known", decision.consents))
-    disclosure = release(holding, decision, enquiry.asked.on, enquiry.ctx.base)
-    return Finding(
-        Group(feed.code, known.about, answer, disclosure=disclosure), feed.code, known, decision, "", decision.consents
-    )
+    group = Group(feed.code, known.about, disclosure.answer, "", disclosure)
+    return Finding(group, feed.code, known, decision, "", decision.consents)
 
 
 def _decide(enquiry: Enquiry, person: Person, row: Opened, feed: Feed) -> Permit | Refuse:
@@ -221,7 +223,7 @@ def _answer(enquiry: Enquiry, covered: list[Feed], findings: list[Finding]) -> O
         basis=_each_once([permit.basis for permit in permits]),
         obligations=_each_once([code for permit in permits for code in permit.obligations]),
         explanation=enquiry.ctx.explanations[f"{mode}/{_strongest(groups)}"],
-        held=not duty or any(group.answer is Answer.CANNOT_SAY for group in groups) or not groups,
+        held=not duty or not groups or Answer.CANNOT_SAY in [group.answer for group in groups],
     )
     return Outcome(answer, entries(enquiry.ask, enquiry.moment, answer.id, enquiry.ctx.agreements.version, findings))
 
@@ -230,7 +232,7 @@ STRENGTH = [Answer.KNOWN, Answer.RECENTLY_CLOSED, Answer.CLOSED, Answer.CANNOT_S
 
 
 def _strongest(groups: tuple[Group, ...]) -> Answer:
-    answers = {group.answer for group in groups}
+    answers = [group.answer for group in groups]
     return next((answer for answer in STRENGTH if answer in answers), Answer.NO_INFORMATION)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.disclosure.decision import Permit
 from gateway.disclosure.release import Disclosure
@@ -13,8 +13,7 @@ from gateway.fhir.codes import Answer
 from gateway.store.ledger import Feed
 
 
-@dataclass(frozen=True, slots=True)
-class LookupRequest:
+class LookupRequest(NamedTuple):
     """A lookup as the edge understood it; nothing in it is decided yet."""
 
     requester: Requester
@@ -34,8 +33,7 @@ class LookupRequest:
         return f"{systems.NHS_NUMBER}|{self.nhs}" if self.nhs else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """One agency about one person, as it goes into the answer."""
 
     custodian: str
@@ -45,8 +43,7 @@ class Group:
     disclosure: Disclosure | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LookupAnswer:
+class LookupAnswer(NamedTuple):
     """What the edge renders. ``refused`` names a gate; ``held`` says that the answer leaves on the tick."""
 
     id: str
@@ -61,8 +58,7 @@ class LookupAnswer:
     held: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What came of one agency and one person: a group for the answer or None, and the line for the log."""
 
     group: Group | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.audit.entry import DONE, FAULT, Entry, Kind
 from gateway.exchanges.context import Context
@@ -71,4 +71,4 @@ def _turned(lease: Lease, step: Next) -> tuple[str, str] | None:
 
 
 def _with_result(line: Entry, step: Next, posted: Posted) -> Entry:
-    return replace(line, detail=(*line.detail, ("result", step.state), ("status", str(posted.status))))
+    return line._replace(detail=(*line.detail, ("result", step.state), ("status", str(posted.status))))

@@ -2,7 +2,7 @@
 
 What two readers could take for different things is refused, so that what was checked is what is used later:
 duplicate members, NaN and Infinity, lone surrogates, U+0000, numbers that a double cannot hold, text that is not UTF-8.
-Good input takes the fast way: one parse, one look for depth, and one count of colons. Written out again, a value
+Good input takes the fast way: one parse, one look for depth and large numbers, and one count of colons. Written out again, a value
 has exactly as many colons as it was sent with, unless a member was lost as a duplicate; escapes could hide a colon,
 so text with ``\\u`` in it takes the slower way, which looks at every member.
 """
@@ -21,6 +21,7 @@ BOM = b"\xef\xbb\xbf"
 LARGEST = 2.0**53  # whole numbers above this are not the same in every reader (RFC 7493, 2.2)
 BRACKETS_FREE, BYTES_PER_BRACKET = 1000, 6  # records have one for twenty bytes or more; each costs memory
 _NUMBERS, _HOLDERS = frozenset({int, float}), frozenset({dict, list})
+_DIGITS_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
 PLAIN_MEMBER = re.compile(r"_?[a-z][A-Za-z]{0,39}")
 
 
@@ -39,16 +40,24 @@ def loads(data: bytes, *, max_bytes: int, max_depth: int = 32) -> Any:
         raise TooLarge(f"The body has {len(data)} bytes; at most {max_bytes} are taken.")
     if data.startswith(BOM):
         data = data[len(BOM) :]
-    if data.count(b"[") + data.count(b"{") > BRACKETS_FREE + len(data) // BYTES_PER_BRACKET:
+    brackets = data.count(b"[") + data.count(b"{")
+    if brackets > BRACKETS_FREE + len(data) // BYTES_PER_BRACKET:
         raise BadRequest("The body is made of little but brackets.", code="too-costly")
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         _refuse_syntax(data, error.lineno, error.colno)
-    _refuse_depth_and_numbers(value, max_depth)
+    if brackets > max_depth or _may_hold_large(data):
+        _refuse_depth_and_numbers(value, max_depth)
     if b"\\u" in data or orjson.dumps(value).count(b":") != data.count(b":"):
         _refuse_hidden(data)
     return value
+
+
+def _may_hold_large(data: bytes) -> bool:
+    """Whether a number beyond LARGEST can be in this text at all: it would have sixteen digits in a row or an exponent."""
+    shape = data.translate(_DIGITS_ALIKE)
+    return b"0000000000000000" in shape or b"0e" in shape
 
 
 def _refuse_depth_and_numbers(value: Any, max_depth: int) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from operator import mul
+
 WEIGHTS = range(10, 1, -1)
+ZEROS = ord("0") * sum(WEIGHTS)
 
 
 def check_digit(first_nine: str) -> int | None:
     """The check digit of nine digits, or None where modulus 11 gives 10 and no number exists."""
-    remainder = 11 - sum(int(digit) * weight for digit, weight in zip(first_nine, WEIGHTS, strict=True)) % 11
+    remainder = 11 - (sum(map(mul, first_nine.encode("ascii"), WEIGHTS)) - ZEROS) % 11
     return None if remainder == 10 else remainder % 11
 
 

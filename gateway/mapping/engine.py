@@ -92,6 +92,7 @@ def first_run(leaf: Leaf, getters: list[tuple[str, Getter]], step: Step, put: Pu
     """Writes the first source that says something."""
 
     def run(source: Source, target: Resource, work: Work) -> None:
+        before = len(work.faults)
         for name, get in getters:
             value = get(source)
             if value is not NOTHING:
@@ -100,7 +101,7 @@ def first_run(leaf: Leaf, getters: list[tuple[str, Getter]], step: Step, put: Pu
                     put(target, found, work)
                     if found is not None:
                         return
-        if leaf.required and not work.faults:
+        if leaf.required and len(work.faults) == before:
             work.fault("This field is required.", leaf.sources[0], "required")
 
     return run

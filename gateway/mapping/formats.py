@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -43,7 +43,7 @@ class Mappings:
     """All formats, and the hash of everything that decides how a record is read."""
 
     version: str
-    formats: MappingProxyType[str, Format]  # by label and, for the newest version, by bare name
+    formats: MappingProxyType[str, Format] = field(repr=False)  # by label and, for the newest version, by bare name
 
 
 def frozen(found: dict[str, Any]) -> MappingProxyType[str, Any]:

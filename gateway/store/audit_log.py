@@ -12,14 +12,15 @@ from sqlalchemy import ARRAY, LargeBinary, Text, any_, bindparam, delete, select
 
 from gateway.audit.entry import Entry, canonical
 from gateway.audit.leaf import Row as LogRow
-from gateway.audit.leaf import row_leaf
+from gateway.audit.leaf import SALT_SIZE, row_leaf
 from gateway.audit.merkle import Frontier
 from gateway.store import clock
 from gateway.store.sql import Added, Statement
 from gateway.store.tables import audit_checkpoint, audit_entry, audit_key, audit_leaf, audit_unsealed, log_head
-from gateway.store.vault import Vault
+from gateway.store.vault import NONCE_BYTES, Vault
 
 NO_TOKEN = b""
+NOISE = SALT_SIZE + NONCE_BYTES  # random bytes of an entry
 
 ADD_ENTRY = Added(audit_entry)
 ADD_LEAF = Added(audit_leaf)
@@ -63,17 +64,21 @@ class Sealed:
     leaves: list[bytes]
 
 
-def seal_entries(vault: Vault, entries: Iterable[Entry]) -> Sealed:
-    """Seal entries under the year's key. The year's key must be known to the vault."""
-    rows = [_row(vault, entry) for entry in entries]
+def seal_entries(vault: Vault, entries: Iterable[Entry], at: int | None = None) -> Sealed:
+    """Seal entries under the year's key, on record as of ``at`` where that is given. The year's key must be known to the
+    vault: an entry made in the last moment of a year stays in that year."""
+    listed = list(entries)
+    noise = os.urandom(NOISE * len(listed))
+    rows = [_row(vault, entry, at, noise[NOISE * place : NOISE * (place + 1)]) for place, entry in enumerate(listed)]
     return Sealed(rows, [row_leaf(row) for row in rows])
 
 
-def _row(vault: Vault, entry: Entry) -> LogRow:
+def _row(vault: Vault, entry: Entry, at: int | None, noise: bytes) -> LogRow:
     year = year_of(entry.recorded)
+    recorded = entry.recorded if at is None or year_of(at) != year else at
     return LogRow(
         id=entry.id,
-        recorded=entry.recorded,
+        recorded=recorded,
         exchange=entry.exchange,
         outcome=entry.outcome,
         requester=entry.requester,
@@ -83,8 +88,8 @@ def _row(vault: Vault, entry: Entry) -> LogRow:
         purpose=entry.purpose,
         asked=int(entry.asked),
         key_id=year,
-        salt=os.urandom(32),
-        body=vault.seal_audit(year, entry.id, canonical(entry)),
+        salt=noise[:SALT_SIZE],
+        body=vault.seal_audit(year, entry.id, canonical(entry, recorded), noise[SALT_SIZE:]),
     )
 
 

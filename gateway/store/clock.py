@@ -28,6 +28,7 @@ def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
+@lru_cache(maxsize=16)  # exchanges of a batch share theirs
 def moment(micros: int) -> datetime:
     """A stored time with its zone, UTC."""
     return EPOCH + timedelta(microseconds=micros)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from gateway.audit.entry import Entry
 from gateway.store.sql import Hold, Read, Row, Write
@@ -31,8 +31,7 @@ Step = Read | tuple[Read, ...] | Write | Hold
 Rows = list[Row]
 
 
-@dataclass(frozen=True, slots=True)
-class Feed:
+class Feed(NamedTuple):
     """What is known of one agency's records at a moment; the same for everyone who asks."""
 
     code: str

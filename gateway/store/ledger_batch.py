@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.audit.entry import Entry
 from gateway.store import audit_log
 from gateway.store.ledger import Buffer, Exchange, Outcome, Rows, Step, Upkeep
 from gateway.store.sql import Added, Keyed, Read
@@ -106,28 +105,20 @@ class Questions:
         return rows
 
 
-def stamp(entries: Iterable[Entry], at: int) -> None:
-    """Set the time on record to one at which every lock of the transaction was held.
-
-    Who decides on a person and who changes what the decision rests on never hold their locks together, so the log tells
-    of them in the order in which they happened, whichever worker wrote them. The entries were handed over to the
-    ledger and nobody else has them; copying them would cost more than sealing them.
-    """
-    for entry in entries:
-        if audit_log.year_of(entry.recorded) == audit_log.year_of(at):
-            object.__setattr__(entry, "recorded", at)
-
-
 def statements(vault: Vault, buffer: Buffer, at: int) -> list[Written]:
-    """What a batch writes: rows added go in one statement per table, audit entries last."""
+    """What a batch writes: rows added go in one statement per table, audit entries last.
+
+    The log is as of ``at``, when every lock of the transaction was held. Who decides on a person and who changes what
+    the decision rests on never hold their locks together, so the log tells of them in the order in which they happened,
+    whichever worker wrote them.
+    """
     written: list[Written] = []
     for statement, rows in buffer.by_statement.items():
         if isinstance(statement, Added):
             written.append(_unnest(statement, rows))
         else:
             written.extend((statement.for_postgres, dict(statement.with_fixed(row))) for row in rows)
-    stamp(buffer.entries, at)
-    sealed = audit_log.seal_entries(vault, buffer.entries)
+    sealed = audit_log.seal_entries(vault, buffer.entries, at)
     if sealed.rows:
         columns = [list(column) for column in zip(*sealed.rows, strict=True)]
         written.append((audit_log.ADD_ENTRY.many_for_postgres, columns))

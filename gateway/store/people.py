@@ -6,9 +6,9 @@ one dossier, for one decision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -142,8 +142,7 @@ UNMATCHED = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """One FHIR resource as an agency holds it."""
 
     id: str
@@ -168,11 +167,11 @@ class Opened:
     version: int
     cipher: AESGCM
     patient: Resource
-    records: list[Held] = field(default_factory=list)
-    restricted: str | None = None  # why it may not be opened by machine, once somebody has looked
+    records: dict[str, list[Held]] = field(default_factory=dict)  # by FHIR type
+    seen: Any = None  # what its flags come to, once somebody has looked
 
-    def of_type(self, kind: str) -> list[Held]:
-        return [held for held in self.records if held.type == kind]
+    def of_type(self, kind: str) -> Sequence[Held]:
+        return self.records.get(kind, ())
 
 
 def open_person(vault: Vault, columns: Row) -> Opened:
@@ -197,7 +196,8 @@ def open_dossier(vault: Vault, rows: Iterable[Row]) -> list[Opened]:
         if opened is None:
             opened = found[row[1]] = open_person(vault, row[1:6])
         if row[6] is not None:
-            opened.records.append(open_record(opened.cipher, row[6:12]))
+            held = open_record(opened.cipher, row[6:12])
+            opened.records.setdefault(held.type, []).append(held)
     return list(found.values())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 from typing import Any
 
@@ -84,12 +83,12 @@ def facts(event: dict[str, Any]) -> list[tuple[str, str]]:
 
 def variants(kind: Kind, outcome: int) -> list[Entry]:
     refusal = "no-agreement" if outcome == REFUSED else "error" if outcome == FAULT else ""
-    full = dataclasses.replace(FULL, kind=kind, outcome=outcome, refusal=refusal)
+    full = FULL._replace(kind=kind, outcome=outcome, refusal=refusal)
     return [
         full,
-        dataclasses.replace(full, user="", detail=(), consents=(), tier=None),
-        dataclasses.replace(full, patient="", found=(), detail=(("resource", "Flag/1"), ("result", "410")), user="u1"),
-        dataclasses.replace(BARE, kind=kind, outcome=outcome, refusal=refusal),
+        full._replace(user="", detail=(), consents=(), tier=None),
+        full._replace(patient="", found=(), detail=(("resource", "Flag/1"), ("result", "410")), user="u1"),
+        BARE._replace(kind=kind, outcome=outcome, refusal=refusal),
     ]
 
 
@@ -131,7 +130,7 @@ def test_every_event_is_a_valid_audit_event(kind: Kind, outcome: int, view: View
 )
 def test_each_kind_has_the_codes_of_the_code_page(kind: Kind, type_: str, subtype: str, action: str) -> None:
     """Type, subtype and action say what happened in the words of DICOM, FHIR and IHE."""
-    event = render(dataclasses.replace(FULL, kind=kind))
+    event = render(FULL._replace(kind=kind))
     assert (event["type"]["code"], codes(event)[0], event["action"]) == (type_, subtype, action)
     assert codes(event)[1:] == ["look_up_status"]
 
@@ -188,7 +187,7 @@ def test_purposes_are_ours_and_v3() -> None:
     """Our purpose comes first, then the code that other software knows; every purpose of the code page has one."""
     event = render(FULL)
     assert [one["coding"][0]["code"] for one in event["purposeOfEvent"]] == ["safeguarding-s47", "GOV"]
-    other = render(dataclasses.replace(FULL, purpose="something-else"))
+    other = render(FULL._replace(purpose="something-else"))
     assert [one["coding"][0]["code"] for one in other["purposeOfEvent"]] == ["something-else"]
     assert len(shapes.REASONS) == 10
 
@@ -201,7 +200,7 @@ def test_the_canonical_base_is_a_setting() -> None:
 
 def test_a_refusal_tells_the_holder_why() -> None:
     """The cause stands as third subtype, in words, and as OperationOutcome."""
-    event = render(dataclasses.replace(FULL, kind=Kind.NEGATIVE, outcome=REFUSED, refusal="wish-refused"))
+    event = render(FULL._replace(kind=Kind.NEGATIVE, outcome=REFUSED, refusal="wish-refused"))
     assert (event["outcome"], event["outcomeDesc"]) == ("4", "Refused: wish-refused")
     assert codes(event) == ["operation", "look_up_status", "wish-refused"]
     assert event["contained"][0]["issue"][0]["code"] == "forbidden"
@@ -209,7 +208,7 @@ def test_a_refusal_tells_the_holder_why() -> None:
 
 def test_a_decision_has_the_entities_of_balp_only() -> None:
     """People, consents and token; all else, the request id too, stands as detail of the person."""
-    event = render(dataclasses.replace(FULL, kind=Kind.DECISION, outcome=REFUSED, refusal="wish-refused", found=()))
+    event = render(FULL._replace(kind=Kind.DECISION, outcome=REFUSED, refusal="wish-refused", found=()))
     assert {one["type"]["code"] for one in event["entity"]} == {"1", "Consent", "UserOauthAgent"}
     assert ("request-id", "req-1") in facts(event)
     assert agent(event, "authserver").keys() == {"type", "who", "requestor"}
@@ -218,7 +217,7 @@ def test_a_decision_has_the_entities_of_balp_only() -> None:
 
 def test_a_search_has_one_system_object_the_query() -> None:
     """The raw request line stands in base64; facts are with the person; roles are those of a query."""
-    event = render(dataclasses.replace(FULL, kind=Kind.SEARCH, exchange="search_log"))
+    event = render(FULL._replace(kind=Kind.SEARCH, exchange="search_log"))
     [query] = entities(event, "2")
     assert base64.b64decode(query["query"]).decode() == "POST /fhir/Patient/$known-to-services"
     assert query["role"]["code"] == "24" and not {"what", "detail", "name"} & query.keys()
@@ -229,20 +228,20 @@ def test_a_search_has_one_system_object_the_query() -> None:
 
 def test_a_search_for_nobody_keeps_its_facts_with_the_event() -> None:
     """An auditor's search without a person loses nothing and has no second system object."""
-    event = render(dataclasses.replace(FULL, kind=Kind.SEARCH, patient="", found=()))
+    event = render(FULL._replace(kind=Kind.SEARCH, patient="", found=()))
     assert entities(event, "AuditEvent")[0]["what"]["reference"] == f"AuditEvent/{FULL.id}"
     assert len(entities(event, "2")) == 1
 
 
 def test_a_read_names_the_resource() -> None:
     """What was read stands as the data of the event."""
-    event = render(dataclasses.replace(FULL, kind=Kind.READ, detail=(("resource", "Flag/1/_history/2"),)))
+    event = render(FULL._replace(kind=Kind.READ, detail=(("resource", "Flag/1/_history/2"),)))
     assert entities(event, "2")[0]["what"] == {"reference": "Flag/1/_history/2"}
 
 
 def test_a_token_names_its_id() -> None:
     """The id of an access token stands as the urn of OAuth."""
-    event = render(dataclasses.replace(FULL, kind=Kind.TOKEN))
+    event = render(FULL._replace(kind=Kind.TOKEN))
     assert entities(event, "UserOauthAgent")[0]["what"]["identifier"]["value"] == "urn:ietf:params:oauth:jti:t-1"
     assert agent(event, "AuthzOauthService")["network"]["type"] == "5"
 
@@ -277,7 +276,7 @@ ANSWERS = st.fixed_dictionaries(
 @given(ANSWERS, ANSWERS)
 def test_the_requesters_log_does_not_depend_on_the_answer(one: dict[str, Any], other: dict[str, Any]) -> None:
     """Known, not known, refused, shielded, adopted, failed: the requester's auditor reads the same bytes."""
-    first, second = (render(dataclasses.replace(FULL, **answer), "requester") for answer in (one, other))
+    first, second = (render(FULL._replace(**answer), "requester") for answer in (one, other))
     assert json.dumps(first) == json.dumps(second)
     assert first["outcome"] == "0" and codes(first) == ["operation", "look_up_status"]
 
@@ -285,8 +284,8 @@ def test_the_requesters_log_does_not_depend_on_the_answer(one: dict[str, Any], o
 @given(ANSWERS, st.integers(0, 999_999))
 def test_only_id_time_and_person_tell_two_questions_apart(answer: dict[str, Any], late: int) -> None:
     """Two people asked about in the same way leave the same rendering but for id, time and who was asked about."""
-    stranger = dataclasses.replace(
-        FULL, id="f" * 32, recorded=FULL.recorded + 5_000_000 + late, patient=f"{NHS}|9990000026", **answer
+    stranger = FULL._replace(
+        id="f" * 32, recorded=FULL.recorded + 5_000_000 + late, patient=f"{NHS}|9990000026", **answer
     )
     first, second = render(FULL, "requester"), render(stranger, "requester")
     for event in (first, second):
@@ -306,7 +305,7 @@ def test_the_requester_sees_what_it_asked() -> None:
 @pytest.mark.parametrize("refusal", sorted(shapes.GATES))
 def test_a_refusal_at_the_gate_is_told(refusal: str) -> None:
     """What follows from the request alone may be shown: outcome 4 and the reason."""
-    gate = dataclasses.replace(FULL, kind=Kind.NEGATIVE, outcome=REFUSED, refusal=refusal, custodian="", found=())
+    gate = FULL._replace(kind=Kind.NEGATIVE, outcome=REFUSED, refusal=refusal, custodian="", found=())
     event = render(gate, "requester")
     assert (event["outcome"], codes(event)[2], event["outcomeDesc"]) == ("4", refusal, f"Refused: {refusal}")
 
@@ -314,14 +313,14 @@ def test_a_refusal_at_the_gate_is_told(refusal: str) -> None:
 @pytest.mark.parametrize("reached", [{"custodian": "RXY"}, {"found": (f"{NHS}|9990000018",)}])
 def test_the_same_refusal_by_a_custodian_is_not_told(reached: dict[str, Any]) -> None:
     """A role that an agreement does not allow was refused after a person was found, so it is silent."""
-    base = dataclasses.replace(FULL, kind=Kind.NEGATIVE, outcome=REFUSED, refusal="role-not-allowed", custodian="", found=())
-    event = render(dataclasses.replace(base, **reached), "requester")
+    base = FULL._replace(kind=Kind.NEGATIVE, outcome=REFUSED, refusal="role-not-allowed", custodian="", found=())
+    event = render(base._replace(**reached), "requester")
     assert event["outcome"] == "0" and codes(event) == ["operation", "look_up_status"]
 
 
 def test_an_entry_that_does_not_follow_from_the_request_is_never_rendered_for_the_requester() -> None:
     """That there is an entry for a custodian already tells that somebody was found."""
-    hidden = dataclasses.replace(FULL, asked=False)
+    hidden = FULL._replace(asked=False)
     assert render(hidden)["outcome"] == "0"
     with pytest.raises(NotForRequester):
         render(hidden, "requester")
@@ -329,7 +328,7 @@ def test_an_entry_that_does_not_follow_from_the_request_is_never_rendered_for_th
 
 def test_how_a_token_request_came_out_is_told_to_its_own_side() -> None:
     """No person is in a token request, so its refusal is no secret."""
-    event = render(dataclasses.replace(BARE, kind=Kind.TOKEN, outcome=REFUSED), "requester")
+    event = render(BARE._replace(kind=Kind.TOKEN, outcome=REFUSED), "requester")
     assert (event["outcome"], event["outcomeDesc"]) == ("4", "Refused")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.disclosure.decision import Permit
-from gateway.disclosure.release import Disclosure, Holding, Involved, answer_of, desk, release
+from gateway.disclosure.release import Disclosure, Holding, Involved, desk, headline, release
 from gateway.fhir import resources, systems
 from gateway.fhir.codes import Answer, Involvement
 from tests.core.disclosure.made import DUTY, LINE, agreements, ask, asked, classes, consent, rule
@@ -64,7 +64,9 @@ def permit(*codes: str, purpose: str = "amh-care-planning") -> Permit:
 
 
 def told(*codes: str, of: Holding | None = None, purpose: str = "amh-care-planning") -> Disclosure:
-    return release(of or holding(), permit(*codes, purpose=purpose), ON)
+    disclosure = release(of or holding(), permit(*codes, purpose=purpose), ON)
+    assert disclosure is not None
+    return disclosure
 
 
 PARTS = {
@@ -178,9 +180,11 @@ LADDER: list[tuple[list[Involved], Answer, Involvement | None]] = [
 def test_the_ladder_gives_answer_and_status(involvements: list[Involved], answer: Answer, status: Involvement | None) -> None:
     """The first open line speaks for the person, else the last to end; an end day counts as ended."""
     held = Holding("TLA01", "Council", False, ME, tuple(involvements), ())
-    assert answer_of(held, ON) == answer
-    if status is not None:
-        assert release(held, permit("status", purpose=DUTY), ON).status == status
+    if status is None:
+        assert headline(held, ON) is None
+    else:
+        disclosure = told("status", of=held, purpose=DUTY)
+        assert (disclosure.answer, disclosure.status) == (answer, status)
 
 
 def test_what_ended_long_ago_is_told_under_a_duty_alone() -> None:
@@ -188,6 +192,13 @@ def test_what_ended_long_ago_is_told_under_a_duty_alone() -> None:
     held = holding(involved(), involved("cin-plan", date(2010, 1, 1), date(2011, 1, 1)))
     assert len(told("status", of=held).flags) == 1
     assert len(told("status", of=held, purpose=DUTY).flags) == 2
+
+
+def test_where_all_ended_long_ago_a_wish_releases_nothing() -> None:
+    """Not even that there was something: only a duty reaches back beyond twelve months."""
+    held = holding(involved("cin-plan", date(2010, 1, 1), date(2011, 1, 1)))
+    assert release(held, permit("status"), ON) is None
+    assert told("status", of=held, purpose=DUTY).answer == Answer.CLOSED
 
 
 @pytest.mark.parametrize(("codes", "itk"), [((), "30001"), (("contact",), "30001"), (("status",), "30004")])
