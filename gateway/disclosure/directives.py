@@ -46,7 +46,7 @@ def compile_consent(consent: Resource, ref: str, recorded_by: str, recorded: int
             return None
         return _directive(consent, ref, recorded_by, recorded)
     except FAULTS:  # not even its frame can be read: it refuses, for whomever it lies with
-        return Directive(ref, recorded_by, "", frozenset(), (ref,), None, recorded, status != "inactive", None)
+        return Directive(ref, recorded_by, "", frozenset(), ref, None, recorded, status != "inactive", None)
 
 
 def _directive(consent: Resource, ref: str, recorded_by: str, recorded: int) -> Directive:
@@ -66,12 +66,12 @@ def _directive(consent: Resource, ref: str, recorded_by: str, recorded: int) -> 
     )
 
 
-def _lineage(consent: Resource, recorded_by: str) -> tuple[str, ...]:
+def _lineage(consent: Resource, recorded_by: str) -> str:
     """Whose record, for which organisation, under which policy and category. Nobody replaces another agency's record."""
     organisation = ",".join(sorted(identity(one) for one in consent.get("organization", ())))
     policy = ",".join(sorted(str(one.get("uri", "")) for one in consent.get("policy", ())))
     categories = sorted(str(coding.get("code", "")) for one in consent.get("category", ()) for coding in one.get("coding", ()))
-    return (recorded_by, organisation, policy, ",".join(categories))
+    return "\x1f".join((recorded_by, organisation, policy, *categories))
 
 
 def _made(consent: Resource, recorded: int) -> tuple[datetime, datetime] | None:

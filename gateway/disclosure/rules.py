@@ -19,8 +19,10 @@ from typing import NamedTuple
 
 UNREAD = "?"  # stands for an actor, action, purpose or class that is not understood
 SELF = "self"
+NOTHING: frozenset[str] = frozenset()
 # v3-ActReason: what includes some of our purposes. Who refuses these refuses us; who permits these has not named us.
 BROADER_PURPOSES = frozenset({"PurposeOfUse", "TREAT", "HOPERAT"})
+NOT_CLEAR = BROADER_PURPOSES | {UNREAD}
 
 
 class Effect(Enum):
@@ -28,14 +30,6 @@ class Effect(Enum):
 
     PERMIT = "permit"
     DENY = "deny"
-
-
-class Match(Enum):
-    """Whether a rule speaks of a request; UNKNOWN where the request or our understanding does not say."""
-
-    YES = 1
-    NO = 0
-    UNKNOWN = 2
 
 
 class Facts(NamedTuple):
@@ -63,42 +57,56 @@ class Rule:
     while_status: str
     exceptions: tuple[Rule, ...]
 
-    def match(self, facts: Facts, data_class: str) -> Match:
-        """Whether this rule, without its exceptions, speaks of disclosing this class."""
+    def _speaks(self, facts: Facts) -> bool | None:  # noqa: C901 - one question after another, on the busiest path
+        """Whether this rule, without its exceptions, speaks of a request, whatever class is asked for; None where the
+        request or our understanding does not say."""
         if not self.start <= facts.at < self.end:
-            return Match.NO
+            return False
         unclear = self.needs_unknown
-        stated = ((self.actors, facts.actors), (self.actions, facts.actions), (self.purposes, facts.purposes))
-        for named, given in (*stated, (self.classes, (data_class,))):
-            if named and named.isdisjoint(given):  # repeats of one element: one of them is enough
-                if UNREAD not in named and named.isdisjoint(BROADER_PURPOSES):
-                    return Match.NO
-                unclear = True
+        if self.actors and self.actors.isdisjoint(facts.actors):  # repeats of one element: one of them is enough
+            if self.actors.isdisjoint(NOT_CLEAR):
+                return False
+            unclear = True
+        if self.actions and self.actions.isdisjoint(facts.actions):
+            if self.actions.isdisjoint(NOT_CLEAR):
+                return False
+            unclear = True
+        if self.purposes and self.purposes.isdisjoint(facts.purposes):
+            if self.purposes.isdisjoint(NOT_CLEAR):
+                return False
+            unclear = True
         if self.while_status:
             if self.while_status == "inpatient" and facts.inpatient is False:
-                return Match.NO
+                return False
             unclear = unclear or not facts.inpatient or self.while_status != "inpatient"
-        return Match.UNKNOWN if unclear else Match.YES
+        return None if unclear else True
+
+    def says(self, facts: Facts, classes: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """Of these classes, those that it permits and those that it refuses, its exceptions counted.
+
+        Where it may or may not speak of a class, what it refuses counts, and what it permits does not.
+        """
+        speaks = self._speaks(facts)
+        if speaks is False:
+            return NOTHING, NOTHING
+        surely = classes & self.classes if self.classes else classes
+        maybe = classes if UNREAD in self.classes else surely
+        if speaks is None:
+            surely = NOTHING
+        permitted, refused = NOTHING, NOTHING
+        for exception in self.exceptions if maybe else ():
+            permits, refuses = exception.says(facts, maybe)
+            permitted |= permits
+            refused |= refuses
+        if self.effect is Effect.PERMIT:
+            return surely - refused, refused
+        permitted = (surely & permitted) - refused
+        return permitted, maybe - permitted
 
     @property
     def conditional(self) -> bool:
         """Whether it, or an exception of it, holds only in a state."""
         return bool(self.while_status) or any(exception.conditional for exception in self.exceptions)
-
-    def effect_on(self, facts: Facts, data_class: str) -> Effect | None:
-        """The effect for a class, or None where neither this rule nor an exception of it speaks of it.
-
-        Where it may or may not speak of the class, what it refuses counts, and what it permits does not.
-        """
-        found = self.match(facts, data_class)
-        if found is Match.NO:
-            return None
-        inner = [exception.effect_on(facts, data_class) for exception in self.exceptions]
-        if Effect.DENY in inner:
-            return Effect.DENY
-        if found is Match.UNKNOWN:
-            return None if self.effect is Effect.PERMIT else Effect.DENY
-        return Effect.PERMIT if Effect.PERMIT in inner else self.effect or Effect.DENY
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ class Directive:
     recorded_by: str  # ODS code of the agency whose record it is
     patient: str  # "system|value"
     performers: frozenset[str]  # empty: nobody knows who decided
-    lineage: tuple[str, ...]  # apart from who decided
+    lineage: str  # apart from who decided
     made: tuple[datetime, datetime] | None  # when the statement was made, to its stated precision; None: not stated
     recorded: int  # when we heard of it, microseconds since 1970
     in_force: bool  # status active; a newer statement that is not takes the older one's place
@@ -118,11 +126,11 @@ class Directive:
     wish_kind: str = ""
     doubted: bool = False  # its verification says that it was not verified
 
-    def effect_on(self, facts: Facts, data_class: str) -> Effect | None:
-        """Its effect for a class. What cannot be understood refuses."""
+    def says(self, facts: Facts, classes: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """Of these classes, those that it permits and those that it refuses. What cannot be understood refuses."""
         if not self.in_force:
-            return None
-        return Effect.DENY if self.rule is None else self.rule.effect_on(facts, data_class)
+            return NOTHING, NOTHING
+        return (NOTHING, classes) if self.rule is None else self.rule.says(facts, classes)
 
     def may_be_later_than(self, other: Directive) -> bool:
         """Whether this takes the other's place: made after it, or, where their times overlap, recorded after it.
@@ -145,10 +153,12 @@ def newest(directives: Iterable[Directive], identities: frozenset[str]) -> list[
     of an advance wish, which was made for that very situation (Mental Capacity Act 2005 sections 24 to 26), and does
     not count beside it.
     """
-    lineages: dict[tuple[str, ...], list[Directive]] = {}
+    lineages: dict[tuple[str, frozenset[str]], list[Directive]] = {}
     for directive in directives:
-        maker = sorted({SELF if who in identities else who for who in directive.performers})
-        lineages.setdefault((*directive.lineage, *maker), []).append(directive)
+        maker = directive.performers
+        if not maker.isdisjoint(identities):
+            maker = (maker - identities) | {SELF}
+        lineages.setdefault((directive.lineage, maker), []).append(directive)
     return [one for statements in lineages.values() for one in _standing(statements)]
 
 

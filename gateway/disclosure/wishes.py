@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from gateway.disclosure.agreements import CLASS_TIERS, Line
 from gateway.disclosure.question import Asked, Subject, Tie
-from gateway.disclosure.rules import Directive, Effect, Facts, newest
+from gateway.disclosure.rules import Directive, Facts, newest
 from gateway.fhir.dates import age_on
 
 COMPETENT_ALONE = 16  # years; Family Law Reform Act 1969 section 8, Mental Capacity Act 2005 section 2(5)
+EVERY_CLASS = frozenset(CLASS_TIERS)
+EXISTENCE = frozenset({"existence"})
 BY_OTHERS = frozenset({"attorney", "deputy", "best-interests"})  # decided for an adult by somebody else
 
 
@@ -43,15 +45,15 @@ def wishes_of(asked: Asked, subject: Subject, directives: Iterable[Directive], t
     refused: set[str] = set()
     outright: set[str] = set()
     failed = False
-    asking = _facts(asked)
+    asking, age = _facts(asked), _age(asked, subject)
     for directive in counted:
         facts = asking._replace(inpatient=_in_hospital(subject, directive)) if subject.inpatient else asking
-        permits, refuses = _says(directive, facts)
-        if _may_permit(asked, subject, ties, line, directive):
+        permits, refuses = directive.says(facts, EVERY_CLASS)
+        if _may_permit(asked, subject, age, ties, line, directive):
             permitted |= permits
-        if _may_refuse(asked, subject, ties, directive):
+        if _may_refuse(asked, subject, age, ties, directive):
             refused |= refuses
-            conditional = _condition_failed(directive, facts)
+            conditional = "existence" not in permits and _condition_failed(directive, facts)
             failed |= conditional
             outright |= set() if conditional else refuses
     considered = tuple(sorted(directive.ref for directive in counted))
@@ -76,21 +78,13 @@ def _facts(asked: Asked) -> Facts:
     return Facts(asked.at, frozenset(actors), frozenset({asked.purpose.code, *asked.purpose.v3}), None)
 
 
-def _says(directive: Directive, facts: Facts) -> tuple[set[str], set[str]]:
-    """The classes that a statement permits, and those that it refuses."""
-    effects = {code: directive.effect_on(facts, code) for code in CLASS_TIERS}
-    permits = {code for code, effect in effects.items() if effect is Effect.PERMIT}
-    return permits, {code for code, effect in effects.items() if effect is Effect.DENY}
-
-
-def _may_permit(asked: Asked, subject: Subject, ties: list[Tie], line: Line, directive: Directive) -> bool:
+def _may_permit(asked: Asked, subject: Subject, age: int | None, ties: list[Tie], line: Line, directive: Directive) -> bool:
     """Whether a permitting statement counts: dated, by who may make it, and not by the asker for itself alone."""
     if directive.made is None or directive.doubted:
         return False
     if directive.recorded_by == asked.requester.agency and not line.accepts_own_wishes:
         return False
-    age = _age(asked, subject)
-    if directive.performers & subject.identities:
+    if not directive.performers.isdisjoint(subject.identities):
         return directive.capacity != "lacked" if age is not None and age >= COMPETENT_ALONE else directive.capacity == "had"
     if age is None or age >= COMPETENT_ALONE:
         return False
@@ -98,16 +92,15 @@ def _may_permit(asked: Asked, subject: Subject, ties: list[Tie], line: Line, dir
     return any(_holds_responsibility(_stated(subject, ties, who), times, asked.requester.agency) for who in directive.performers)
 
 
-def _may_refuse(asked: Asked, subject: Subject, ties: list[Tie], directive: Directive) -> bool:
+def _may_refuse(asked: Asked, subject: Subject, age: int | None, ties: list[Tie], directive: Directive) -> bool:
     """Whether a refusal counts: always, unless it is certain that its maker does not decide for this person.
 
     That is so for everybody else once the young person is sixteen, and for those who are on record as not, or no
     longer, holding parental responsibility.
     """
     makers = directive.performers
-    if not makers or makers & subject.identities or directive.wish_kind in BY_OTHERS:
+    if not makers or not makers.isdisjoint(subject.identities) or directive.wish_kind in BY_OTHERS:
         return True
-    age = _age(asked, subject)
     if age is None:
         return True
     if age >= COMPETENT_ALONE:
@@ -138,8 +131,8 @@ def _in_hospital(subject: Subject, directive: Directive) -> bool | None:
 
 
 def _condition_failed(directive: Directive, facts: Facts) -> bool:
-    """Whether it would have permitted in another state (only while I am in hospital)."""
+    """Whether what does not permit now would have permitted in another state (only while I am in hospital)."""
     if facts.inpatient or directive.rule is None or not directive.rule.conditional:
         return False
-    now, then = (directive.effect_on(one, "existence") for one in (facts, facts._replace(inpatient=True)))
-    return then is Effect.PERMIT and now is not Effect.PERMIT
+    permitted, _ = directive.says(facts._replace(inpatient=True), EXISTENCE)
+    return bool(permitted)

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import ARRAY, LargeBinary, Text, any_, bindparam, delete, select, update
 
 from gateway.audit.entry import Entry, canonical
-from gateway.audit.leaf import Row as LogRow
 from gateway.audit.leaf import SALT_SIZE, row_leaf
+from gateway.audit.leaf import Row as LogRow
 from gateway.audit.merkle import Frontier
 from gateway.store import clock
 from gateway.store.sql import Added, Statement

@@ -13,6 +13,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from gateway.fhir.outcomes import Unavailable
 
 Connection = AsyncConnection[Any]
+Cursor = AsyncCursor[Any]
 
 NOT_WRITTEN = "The gateway cannot write its records just now. Please try again; a repeat has no second effect."
 LOST = (psycopg.OperationalError, psycopg.InterfaceError)
@@ -67,7 +68,7 @@ class Connections:
                 await connection.close()
 
 
-async def ask(connection: Connection, sql: bytes, params: Any) -> AsyncCursor[Any]:
+async def ask(connection: Connection, sql: bytes, params: Any) -> Cursor:
     """Send one statement; within a pipeline its rows are there after the next sync."""
     cursor = connection.cursor(binary=True)
     await cursor.execute(sql, params)

@@ -1,6 +1,7 @@
 """The ledger on PostgreSQL: the same exchanges, a batch per connection over a pipeline.
 
-All reads of a batch travel in one round trip and all writes with the COMMIT in a second. Exchanges hold shared
+All reads of a batch travel in one round trip and all writes with the COMMIT in a second: exchanges begin on what stood
+when the ledger last looked, and begin anew where the first round trip says that it has changed. Exchanges hold shared
 advisory locks on the persons they decide about and on policy; who changes wishes or policy takes the exclusive one
 in a transaction alone. (``FOR SHARE`` would miss rows that are new.) Locks are waited for in one order only; a batch
 that comes to know of a person later tries the lock, and begins anew with all of them where it is taken. A batch that
@@ -21,10 +22,10 @@ from gateway.fhir.outcomes import Unavailable
 from gateway.store import audit_log, clock
 from gateway.store.ledger import Answer, Buffer, Context, Exchange, Moment, Request, Rows, Step
 from gateway.store.ledger_batch import Ended, Job, Part, Questions, lock_keys, statements
-from gateway.store.ledger_connections import LOST, NOT_WRITTEN, Connection, Connections, ask, told, undo
+from gateway.store.ledger_connections import LOST, NOT_WRITTEN, Connection, Connections, Cursor, ask, told, undo
 from gateway.store.ledger_sequencer import seal_open
 from gateway.store.sql import Keyed, Read, Statement, Write
-from gateway.store.standing import FEEDS, STANDING, moment
+from gateway.store.standing import STOOD, Stood
 from gateway.store.vault import Vault
 
 log = logging.getLogger("gateway.ledger")
@@ -61,6 +62,7 @@ class PostgresLedger(Generic[Context]):
     def __init__(self, dsn: str, context: Context, vault: Vault):
         self._context = context
         self._vault = vault
+        self._stood = Stood()
         self._waiting: list[Job] = []
         self._turns = 0
         self._for_batches = Connections(dsn, BATCH_CONNECTIONS)
@@ -154,12 +156,14 @@ class PostgresLedger(Generic[Context]):
         at = clock.now()
         await self._learn_year(connection, at)
         async with connection.pipeline() as pipeline:
-            now = await self._open(connection, pipeline, at, lock)
+            stood = await self._send_opening(connection, lock)
+            await pipeline.sync()
+            now = self._stood.learn(at, await stood.fetchall())
         outcome = await self._tell(connection, exchange(self._context, request, now), lock)
         buffer = Buffer()
         buffer.take(outcome)
-        async with connection.pipeline() as pipeline:
-            await self._commit(connection, pipeline, buffer)
+        async with connection.pipeline():
+            await self._commit(connection, buffer)
         return outcome
 
     async def _tell(self, connection: Connection, story: Any, lock: bytes) -> Ended:
@@ -273,38 +277,49 @@ class PostgresLedger(Generic[Context]):
         at = clock.now()
         await self._learn_year(connection, at)
         async with connection.pipeline() as pipeline:
-            now = await self._open(connection, pipeline, at, SHARED, ahead)
-            parts = [Part(job, job.exchange(self._context, job.request, now)) for job in jobs]
-            for part in parts:
-                part.send(None)
-            held = ahead
+            foreseen = self._stood.moment(at)
+            parts = self._begun(jobs, foreseen) if foreseen else []
+            questions = Questions.of(parts)
+            held = ahead | questions.hold
+            stood = await self._send_opening(connection, SHARED, held)
+            asked = await self._send(connection, questions)
+            await pipeline.sync()
+            now = self._stood.learn(at, await stood.fetchall())
+            if now == foreseen:
+                await self._hand_out([part for part in parts if part.asked], questions, asked)
+            else:
+                parts = self._begun(jobs, now)
             while asking := [part for part in parts if part.asked]:
                 held = await self._round(connection, pipeline, asking, held)
             buffer = Buffer()
             for part in parts:
                 if part.outcome is not None:
                     buffer.take(part.outcome)
-            await self._commit(connection, pipeline, buffer)
+            await self._commit(connection, buffer)
         for part in parts:
             part.release()
 
-    async def _open(
-        self, connection: Connection, pipeline: psycopg.AsyncPipeline, at: int, lock: bytes, ahead: frozenset[bytes] = frozenset()
-    ) -> Moment:
-        """Begin a transaction with policy held, and what everything in it stands on."""
-        begun = [await ask(connection, b"BEGIN", None), await ask(connection, lock, ([POLICY_LOCK],))]
-        if ahead:
-            begun.append(await ask(connection, SHARED, (lock_keys(ahead),)))
-        standing = await ask(connection, STANDING.for_postgres, {})
-        feeds = await ask(connection, FEEDS.for_postgres, {})
-        await pipeline.sync()
-        return moment(at, await standing.fetchall(), await feeds.fetchall())
+    def _begun(self, jobs: list[Job], now: Moment) -> list[Part]:
+        """The exchanges up to their first question; they have done nothing yet that would have to be undone."""
+        parts = [Part(job, job.exchange(self._context, job.request, now)) for job in jobs]
+        for part in parts:
+            part.send(None)
+        return parts
 
-    async def _commit(self, connection: Connection, pipeline: psycopg.AsyncPipeline, buffer: Buffer) -> None:
+    async def _send_opening(self, connection: Connection, lock: bytes, held: Iterable[bytes] = ()) -> Cursor:
+        """Begin a transaction with policy and persons held; gives what everything in it stands on, after the next sync."""
+        await ask(connection, b"BEGIN", None)
+        if lock is EXCLUSIVE:
+            await ask(connection, EXCLUSIVE, ([POLICY_LOCK],))
+        else:
+            await ask(connection, SHARED, ([POLICY_LOCK, *lock_keys(held)],))
+        return await ask(connection, STOOD.for_postgres, {})
+
+    async def _commit(self, connection: Connection, buffer: Buffer) -> None:
+        """Send all writes and the COMMIT; they are done when the pipeline is left."""
         for sql, params in statements(self._vault, buffer, clock.now()):
             await ask(connection, sql, params)
         await ask(connection, b"COMMIT", None)
-        await pipeline.sync()
 
     async def _round(
         self, connection: Connection, pipeline: psycopg.AsyncPipeline, parts: list[Part], held: frozenset[bytes]
@@ -313,21 +328,31 @@ class PostgresLedger(Generic[Context]):
         questions = Questions.of(parts)
         wanted = frozenset(questions.hold) - held
         free = await ask(connection, TRY_SHARED if held else SHARED, (lock_keys(wanted),)) if wanted else None
-        keyed = [
-            (statement, await ask(connection, statement.for_postgres, {**statement.fixed, "keys": list(found)}))
-            for statement, found in questions.keyed.items()
-        ]
-        plain = [await ask(connection, read.statement.for_postgres, _params(read.statement, read)) for read in questions.plain]
+        asked = await self._send(connection, questions)
         await pipeline.sync()
         if free is not None and held and not (await free.fetchall())[0][0]:
             raise _CrossedError(held | wanted)
-        for statement, cursor in keyed:
-            for row in await cursor.fetchall():
-                questions.keyed[statement][row[0]].append(row)
-        rest = iter([await cursor.fetchall() for cursor in plain])
+        await self._hand_out(parts, questions, asked)
+        return held | wanted
+
+    async def _send(self, connection: Connection, questions: Questions) -> list[Cursor]:
+        """Send the reads of a round: the keyed ones, then the plain ones."""
+        keyed = [
+            await ask(connection, statement.for_postgres, {**statement.fixed, "keys": list(found)})
+            for statement, found in questions.keyed.items()
+        ]
+        plain = [await ask(connection, read.statement.for_postgres, _params(read.statement, read)) for read in questions.plain]
+        return keyed + plain
+
+    async def _hand_out(self, parts: list[Part], questions: Questions, asked: list[Cursor]) -> None:
+        """Give each part the rows that it asked for."""
+        rows = [await cursor.fetchall() for cursor in asked]
+        for found, mine in zip(questions.keyed.values(), rows, strict=False):
+            for row in mine:
+                found[row[0]].append(row)
+        rest = iter(rows[len(questions.keyed) :])
         for part in parts:
             part.answer([questions.deal(read, rest) for read in part.asked])
-        return held | wanted
 
 
 def _params(statement: Statement, read: Read | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from gateway.fhir.outcomes import Unavailable
 from gateway.store import audit_log, clock
 from gateway.store.ledger import Answer, Buffer, Context, Exchange, Moment, Outcome, Request, Rows, Step, Upkeep
 from gateway.store.sql import Read, Write
-from gateway.store.standing import FEEDS, STANDING, moment
+from gateway.store.standing import STOOD, Stood
 from gateway.store.vault import Vault
 
 log = logging.getLogger("gateway.ledger")
@@ -85,6 +85,7 @@ class SqliteLedger(Generic[Context]):
         self._db = connect(path)
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="read")
+        self._stood = Stood()
         self._waiting: list[Job] = []
         self._one_by_one = 0  # jobs of an undone batch that are still to be tried by themselves
         self._broken = False
@@ -206,7 +207,7 @@ class SqliteLedger(Generic[Context]):
 
     def _perform(self, jobs: list[Job], at: int) -> list[Ended]:
         """Run the jobs in the open transaction and write what they return, their audit entries sealed."""
-        now = moment(at, self._rows(STANDING.for_sqlite), self._rows(FEEDS.for_sqlite))
+        now = self._stood.learn(at, self._rows(STOOD.for_sqlite))
         buffer = Buffer()
         ended = [self._one(job, now, buffer) for job in jobs]
         self._flush(buffer)

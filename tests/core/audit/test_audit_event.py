@@ -284,9 +284,7 @@ def test_the_requesters_log_does_not_depend_on_the_answer(one: dict[str, Any], o
 @given(ANSWERS, st.integers(0, 999_999))
 def test_only_id_time_and_person_tell_two_questions_apart(answer: dict[str, Any], late: int) -> None:
     """Two people asked about in the same way leave the same rendering but for id, time and who was asked about."""
-    stranger = FULL._replace(
-        id="f" * 32, recorded=FULL.recorded + 5_000_000 + late, patient=f"{NHS}|9990000026", **answer
-    )
+    stranger = FULL._replace(id="f" * 32, recorded=FULL.recorded + 5_000_000 + late, patient=f"{NHS}|9990000026", **answer)
     first, second = render(FULL, "requester"), render(stranger, "requester")
     for event in (first, second):
         del event["id"], event["recorded"], event["entity"][0]["what"]["identifier"]["value"]
