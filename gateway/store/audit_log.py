@@ -24,7 +24,7 @@ NOISE = SALT_SIZE + NONCE_BYTES  # random bytes of an entry
 
 ADD_ENTRY = Added(audit_entry)
 ADD_LEAF = Added(audit_leaf)
-ADD_UNSEALED = Added(audit_unsealed)
+ADD_UNSEALED = ADD_ENTRY.with_each(Added(audit_unsealed), entry="id", recorded="recorded")  # PostgreSQL alone
 ADD_YEAR = Added(audit_key, new_only=True)
 ADD_CHECKPOINT = Added(audit_checkpoint, new_only=True)
 HEAD = Statement(select(log_head.c.frontier))

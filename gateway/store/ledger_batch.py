@@ -121,8 +121,7 @@ def statements(vault: Vault, buffer: Buffer, at: int) -> list[Written]:
     sealed = audit_log.seal_entries(vault, buffer.entries, at)
     if sealed.rows:
         columns = [list(column) for column in zip(*sealed.rows, strict=True)]
-        written.append((audit_log.ADD_ENTRY.many_for_postgres, columns))
-        written.append((audit_log.ADD_UNSEALED.many_for_postgres, [*columns[:2], sealed.leaves]))  # id, time, hash
+        written.append((audit_log.ADD_UNSEALED, [*columns, sealed.leaves]))
     return written
 
 
