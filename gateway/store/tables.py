@@ -195,6 +195,65 @@ unmatched_code = Table(
     _time("last_seen"),
 )
 
+# Who may sign an organisation's agreements, with the public half of their key.
+approver = Table(
+    "approver",
+    metadata,
+    _text("id", primary_key=True),
+    _text("agency", ForeignKey("agency.code"), index=True),
+    _text("role"),  # guardian | dpo | signatory
+    _text("public_key"),  # Ed25519, hexadecimal
+    _bytes("body"),  # sealed: who it is
+    _time("added"),
+    _time("ended", nullable=True),
+)
+
+# Agreements as they were published, each with its signatures.
+agreement = Table(
+    "agreement",
+    metadata,
+    _text("id", primary_key=True),  # SHA-256 of the document
+    _text("source", ForeignKey("agency.code"), index=True),
+    _text("name"),  # of the file it came from
+    _bytes("document"),  # TOML
+    _text("signatures"),  # JSON: approver id to signature
+    _time("published"),
+    _time("ended", nullable=True),  # replaced or revoked
+)
+
+# Whom a user has asked about within an hour: quotas are shared by all workers.
+charge = Table(
+    "charge",
+    metadata,
+    _bytes("who", primary_key=True),  # keyed token of client and user
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),  # since 1970
+    _bytes("person", primary_key=True),  # keyed token
+)
+
+# What somebody has to look at: overrides, lookups without a case, claims that did not fit.
+review = Table(
+    "review",
+    metadata,
+    _text("id", primary_key=True),
+    _text("kind"),
+    _text("agency", ForeignKey("agency.code")),  # in whose queue it stands
+    _bytes("body"),  # sealed
+    _time("opened"),
+    _time("due"),
+    _time("closed", nullable=True),
+    Index("ix_review_agency_closed_due", "agency", "closed", "due"),
+)
+
+# People whose record the owner opens to nobody by machine: set at once, lifted by two.
+shield = Table(
+    "shield",
+    metadata,
+    _text("person", ForeignKey("person.id"), primary_key=True),  # the owner's row
+    _text("agency", ForeignKey("agency.code")),
+    _bytes("body"),  # sealed: who set it and why, who asked to lift it
+    _time("since"),
+)
+
 audit_key = Table("audit_key", metadata, _text("id", primary_key=True), _bytes("wrapped"))
 
 audit_entry = Table(
