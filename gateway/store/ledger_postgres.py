@@ -12,20 +12,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Generic
 
 import psycopg
 
 from gateway.fhir.outcomes import Unavailable
-from gateway.store import audit_log, clock
-from gateway.store.ledger import Answer, Buffer, Context, Exchange, Moment, Request, Rows, Step
-from gateway.store.ledger_batch import Ended, Job, Part, Questions, lock_keys, statements
+from gateway.store import clock
+from gateway.store.ledger import Answer, Buffer, Context, Exchange, Moment, Request, Rows
+from gateway.store.ledger_alone import TRIES, TRY_AGAIN, run_by_itself
+from gateway.store.ledger_batch import Job, Part, Questions, lock_keys
 from gateway.store.ledger_connections import LOST, NOT_WRITTEN, Connection, Connections, Cursor, ask, told, undo
 from gateway.store.ledger_sequencer import seal_open
-from gateway.store.sql import Keyed, Read, Statement, Write
-from gateway.store.standing import STOOD, Stood
+from gateway.store.ledger_transaction import SHARED, TRY_SHARED, Transactions, fetch, params_of
+from gateway.store.sql import Read
 from gateway.store.vault import Vault
 
 log = logging.getLogger("gateway.ledger")
@@ -34,18 +34,7 @@ BATCH = 64
 BATCH_CONNECTIONS = 2
 ALONE_CONNECTIONS = 4
 READ_CONNECTIONS = 4
-POLICY_LOCK = 1
-TRIES = 6
-SHARED = b"SELECT pg_advisory_xact_lock_shared(k) FROM unnest(%b::bigint[]) AS k"
-TRY_SHARED = b"SELECT coalesce(bool_and(pg_try_advisory_xact_lock_shared(k)), true) FROM unnest(%b::bigint[]) AS k"
-EXCLUSIVE = b"SELECT pg_advisory_xact_lock(k) FROM unnest(%b::bigint[]) AS k"
 SNAPSHOT = b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-# Two workers at the same thing at once: whoever lost begins anew and finds what the other did.
-TRY_AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.UniqueViolation)
-
-
-class _PolicyWantedError(Exception):
-    """The exchange changes policy: it is begun anew in a transaction that holds policy for itself."""
 
 
 class _CrossedError(Exception):
@@ -61,8 +50,7 @@ class PostgresLedger(Generic[Context]):
 
     def __init__(self, dsn: str, context: Context, vault: Vault):
         self._context = context
-        self._vault = vault
-        self._stood = Stood()
+        self._transactions = Transactions(vault)
         self._waiting: list[Job] = []
         self._turns = 0
         self._for_batches = Connections(dsn, BATCH_CONNECTIONS)
@@ -74,7 +62,7 @@ class PostgresLedger(Generic[Context]):
     async def start(self) -> None:
         """Open a first connection and learn the keys of the log. Raises Unavailable."""
         async with self._for_one.borrowed() as connection:
-            await self._learn_year(connection, clock.now())
+            await self._transactions.learn_year(connection, clock.now())
 
     async def run(self, exchange: Exchange[Context, Request, Answer], request: Request) -> Answer:
         self._refuse_if_closed()
@@ -85,7 +73,7 @@ class PostgresLedger(Generic[Context]):
 
     async def run_alone(self, exchange: Exchange[Context, Request, Answer], request: Request) -> Answer:
         self._refuse_if_closed()
-        task = self._in_background(self._insist(exchange, request))
+        task = self._in_background(run_by_itself(self._for_one, self._transactions, self._context, exchange, request))
         answer: Answer = await asyncio.shield(task)  # who goes away does not tear a commit apart
         return answer
 
@@ -93,7 +81,7 @@ class PostgresLedger(Generic[Context]):
         try:
             async with self._for_reads.borrowed() as connection, connection.transaction():
                 await connection.execute(SNAPSHOT)
-                return [await self._fetch(connection, read.statement, read) for read in reads]
+                return [await fetch(connection, read.statement, read) for read in reads]
         except LOST as fault:
             raise Unavailable(NOT_WRITTEN) from fault
 
@@ -123,90 +111,6 @@ class PostgresLedger(Generic[Context]):
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # its waiter may have gone; nobody else is told
-
-    # -- one exchange in a transaction of its own ---------------------------------------------------------------------
-
-    async def _insist(self, exchange: Exchange[Any, Any, Any], request: Any) -> Any:
-        """Run alone; begin anew where two workers crossed each other."""
-        lock, last = SHARED, None
-        for tried in range(TRIES):
-            try:
-                async with self._for_one.borrowed() as connection:
-                    return await self._alone(connection, exchange, request, lock)
-            except _PolicyWantedError:
-                lock = EXCLUSIVE
-            except TRY_AGAIN as fault:
-                last = fault
-                await asyncio.sleep(secrets.randbelow(1000) * 0.00001 * 2**tried)
-            except LOST as fault:
-                raise told(fault) from fault
-        raise told(last or AssertionError("policy is wanted each time"))
-
-    async def _alone(self, connection: Connection, exchange: Exchange[Any, Any, Any], request: Any, lock: bytes) -> Any:
-        try:
-            outcome = await self._whole(connection, exchange, request, lock)
-        except BaseException:
-            if not connection.closed:
-                await undo(connection)
-            raise
-        return outcome.answer
-
-    async def _whole(self, connection: Connection, exchange: Exchange[Any, Any, Any], request: Any, lock: bytes) -> Ended:
-        """One exchange in one transaction, each step as it comes."""
-        at = clock.now()
-        await self._learn_year(connection, at)
-        async with connection.pipeline() as pipeline:
-            stood = await self._send_opening(connection, lock)
-            await pipeline.sync()
-            now = self._stood.learn(at, await stood.fetchall())
-        outcome = await self._tell(connection, exchange(self._context, request, now), lock)
-        buffer = Buffer()
-        buffer.take(outcome)
-        async with connection.pipeline():
-            await self._commit(connection, buffer)
-        return outcome
-
-    async def _tell(self, connection: Connection, story: Any, lock: bytes) -> Ended:
-        found: Any = None
-        try:
-            while True:
-                found = await self._step(connection, story.send(found), lock)
-        except StopIteration as end:
-            outcome: Ended = end.value
-            return outcome
-
-    async def _step(self, connection: Connection, step: Step, lock: bytes) -> Any:
-        if isinstance(step, Read):
-            await self._hold(connection, SHARED, step.hold)
-            return await self._fetch(connection, step.statement, step)
-        if isinstance(step, tuple):
-            return [await self._step(connection, read, lock) for read in step]
-        if isinstance(step, Write):
-            cursor = await connection.execute(step.statement.for_postgres, dict(step.statement.with_fixed(step.params)))
-            return cursor.rowcount
-        if step.policy and lock is not EXCLUSIVE:
-            raise _PolicyWantedError
-        await self._hold(connection, EXCLUSIVE, step.tokens)
-        return None
-
-    async def _hold(self, connection: Connection, how: bytes, tokens: Iterable[bytes]) -> None:
-        keys = lock_keys(tokens)
-        if keys:
-            await connection.execute(how, (keys,), binary=True)
-
-    async def _fetch(self, connection: Connection, statement: Statement, read: Read | None = None) -> Rows:
-        cursor = await connection.execute(statement.for_postgres, _params(statement, read), binary=True)
-        return await cursor.fetchall()
-
-    async def _learn_year(self, connection: Connection, at: int) -> None:
-        """The key of a year is durable before anything is sealed with it: committed by itself, apart from any exchange."""
-        year = audit_log.year_of(at)
-        if self._vault.knows_year(year):
-            return
-        fresh = {"id": year, "wrapped": self._vault.new_year_key(year)}
-        await connection.execute(audit_log.ADD_YEAR.for_postgres, fresh)
-        for known, wrapped in await self._fetch(connection, audit_log.YEARS):
-            self._vault.learn_year(known, wrapped)
 
     # -- a batch ------------------------------------------------------------------------------------------------------
 
@@ -275,16 +179,16 @@ class PostgresLedger(Generic[Context]):
 
     async def _batch(self, connection: Connection, jobs: list[Job], ahead: frozenset[bytes]) -> None:
         at = clock.now()
-        await self._learn_year(connection, at)
+        await self._transactions.learn_year(connection, at)
         async with connection.pipeline() as pipeline:
-            foreseen = self._stood.moment(at)
+            foreseen = self._transactions.stood.moment(at)
             parts = self._begun(jobs, foreseen) if foreseen else []
             questions = Questions.of(parts)
             held = ahead | questions.hold
-            stood = await self._send_opening(connection, SHARED, held)
+            stood = await self._transactions.send_opening(connection, SHARED, held)
             asked = await self._send(connection, questions)
             await pipeline.sync()
-            now = self._stood.learn(at, await stood.fetchall())
+            now = self._transactions.stood.learn(at, await stood.fetchall())
             if now == foreseen:
                 await self._hand_out([part for part in parts if part.asked], questions, asked)
             else:
@@ -295,7 +199,7 @@ class PostgresLedger(Generic[Context]):
             for part in parts:
                 if part.outcome is not None:
                     buffer.take(part.outcome)
-            await self._commit(connection, buffer)
+            await self._transactions.send_ending(connection, buffer)
         for part in parts:
             part.release()
 
@@ -305,21 +209,6 @@ class PostgresLedger(Generic[Context]):
         for part in parts:
             part.send(None)
         return parts
-
-    async def _send_opening(self, connection: Connection, lock: bytes, held: Iterable[bytes] = ()) -> Cursor:
-        """Begin a transaction with policy and persons held; gives what everything in it stands on, after the next sync."""
-        await ask(connection, b"BEGIN", None)
-        if lock is EXCLUSIVE:
-            await ask(connection, EXCLUSIVE, ([POLICY_LOCK],))
-        else:
-            await ask(connection, SHARED, ([POLICY_LOCK, *lock_keys(held)],))
-        return await ask(connection, STOOD.for_postgres, {})
-
-    async def _commit(self, connection: Connection, buffer: Buffer) -> None:
-        """Send all writes and the COMMIT; they are done when the pipeline is left."""
-        for sql, params in statements(self._vault, buffer, clock.now()):
-            await ask(connection, sql, params)
-        await ask(connection, b"COMMIT", None)
 
     async def _round(
         self, connection: Connection, pipeline: psycopg.AsyncPipeline, parts: list[Part], held: frozenset[bytes]
@@ -341,7 +230,7 @@ class PostgresLedger(Generic[Context]):
             await ask(connection, statement.for_postgres, {**statement.fixed, "keys": list(found)})
             for statement, found in questions.keyed.items()
         ]
-        plain = [await ask(connection, read.statement.for_postgres, _params(read.statement, read)) for read in questions.plain]
+        plain = [await ask(connection, read.statement.for_postgres, params_of(read.statement, read)) for read in questions.plain]
         return keyed + plain
 
     async def _hand_out(self, parts: list[Part], questions: Questions, asked: list[Cursor]) -> None:
@@ -353,11 +242,3 @@ class PostgresLedger(Generic[Context]):
         rest = iter(rows[len(questions.keyed) :])
         for part in parts:
             part.answer([questions.deal(read, rest) for read in part.asked])
-
-
-def _params(statement: Statement, read: Read | None) -> dict[str, Any]:
-    if read is None:
-        return dict(statement.fixed)
-    if isinstance(statement, Keyed):
-        return {**statement.fixed, "keys": [read.params["key"]]}
-    return dict(statement.with_fixed(read.params))

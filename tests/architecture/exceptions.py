@@ -5,7 +5,6 @@ from __future__ import annotations
 # 2026-11-21: files above 350 lines, each with its limit. Split one when it is next changed in earnest.
 LARGE_FILES = {
     "gateway/demo/play.py": 480,  # the story, read downwards
-    "gateway/store/ledger_postgres.py": 360,
 }
 
 # 2026-11-21: public names whose docstring is still to be written.
