@@ -30,11 +30,6 @@ PER_RECEIVER = 4
 SHARE = 64  # of one receiver, in one look into the outbox
 FETCH = 512
 SETTLE_TRIES = 5
-# What a subscriber's own headers never set: who is spoken to, how the message is framed, what is signed.
-OURS = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"}
-    | {"content-type", "content-encoding", "proxy-authorization", "proxy-connection"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +142,8 @@ class Deliverer:
 
 
 def post_of(context: Context, lease: Lease) -> Post:
-    """A lease as it goes over the wire, signed. The subscriber's own headers go along, but for those that are ours."""
+    """A lease as it goes over the wire, signed. The subscriber's own headers go along."""
     signed = signatures.headers(context.vault.signing, lease.notice, int(time.time()), lease.body)
     stated = (header.partition(":") for header in lease.headers)
-    own = {name.strip(): value.strip() for name, _, value in stated if _is_theirs(name.strip().lower())}
+    own = {name.strip(): value.strip() for name, _, value in stated if signatures.may_be_set(name)}
     return Post(lease.endpoint, lease.body, {**own, "Content-Type": lease.content_type, **signed})
-
-
-def _is_theirs(name: str) -> bool:
-    return name not in OURS and not name.startswith("webhook-")

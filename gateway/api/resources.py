@@ -170,7 +170,18 @@ def _checked(resource: Any, kind: str, edge: Edge, agency: str) -> dict[str, Any
     system, value = named.split("|", 1)
     if system == NHS_NUMBER and nhs_number.parse(value) is None:
         raise Unprocessable("This is not an NHS number: ten digits with a valid check digit are due.", where=where, code="value")
+    if kind == "Consent":
+        _check_maker(resource)
     return _kept(resource, edge, agency)
+
+
+def _check_maker(consent: dict[str, Any]) -> None:
+    """Whose word it is and since when: without either no wish could ever count. Raises Unprocessable."""
+    if not any(identity(who) for who in consent.get("performer", ())):
+        text = "Say who decided this (performer), by an identifier with system and value."
+        raise Unprocessable(text, where="Consent.performer", code="required")
+    if not consent.get("dateTime"):
+        raise Unprocessable("Say when this was decided (dateTime).", where="Consent.dateTime", code="required")
 
 
 def _kept(resource: dict[str, Any], edge: Edge, agency: str) -> dict[str, Any]:

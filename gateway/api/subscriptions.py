@@ -32,6 +32,7 @@ from gateway.fhir import resources, systems
 from gateway.fhir.dates import bounds
 from gateway.fhir.outcomes import BadRequest, Gone, NotFound, Unprocessable
 from gateway.identity import nhs_number
+from gateway.notification.signatures import may_be_set
 from gateway.partners.guard import Refused, check_url
 from gateway.store import clock
 
@@ -152,6 +153,9 @@ def _check_channel(channel: dict[str, Any], edge: Edge) -> None:
     for header in channel.get("header", ()):
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9\-]{0,63}: ?[\x20-\x7e]{0,1024}", header):
             raise Unprocessable("A header is written as Name: value.", where="Subscription.channel.header", code="value")
+        if not may_be_set(header.partition(":")[0]):
+            text = "This header is the gateway's own: a subscription does not set it."
+            raise Unprocessable(text, where="Subscription.channel.header", code="not-supported")
     try:
         check_url(channel.get("endpoint") or "", loopback_allowed=edge.context.loopback_allowed)
     except Refused as fault:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway.fhir import systems
+from gateway.fhir import resources, systems
 from gateway.fhir.outcomes import Issue
 from gateway.mapping import fhir_elements, people, swapped
 from gateway.mapping.engine import organisation
@@ -104,9 +104,16 @@ def take(fmt: Format, kind: str, full_url: Any, resource: dict[str, Any], shelf:
         complete(found, work)
     if kind == "RelatedPerson":
         swapped.mend(found, shelf.patients, work)
+    refuse_invalid(kind, found, work)
     key = key_of(kind, found, resource.get("id"), full_url, work)
     if key:
         work.resources.append(Sourced(key, found, op_of(kind, found)))
+
+
+def refuse_invalid(kind: str, found: Resource, work: Work) -> None:
+    """Faults for what is not valid FHIR R4 in what was kept of a resource."""
+    for issue in resources.errors(resources.validate(found, second_opinion=False)):
+        work.fault(issue.text, issue.where.removeprefix(kind).removeprefix("."), issue.code)
 
 
 def complete(flag: Resource, work: Work) -> None:

@@ -12,6 +12,19 @@ TOLERANCE = 300  # seconds
 STAMP = re.compile(r"[0-9]{1,12}")
 
 
+# What a subscriber's own headers never set: who is spoken to, how the message is framed, what is signed.
+OURS = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"}
+    | {"content-type", "content-encoding", "proxy-authorization", "proxy-connection"}
+)
+
+
+def may_be_set(name: str) -> bool:
+    """Whether a subscriber may name this header to be sent along with its notices."""
+    plain = name.strip().lower()
+    return plain not in OURS and not plain.startswith("webhook-")
+
+
 def headers(key: Ed25519PrivateKey, notice: str, seconds: int, body: bytes) -> dict[str, str]:
     """The ``webhook-*`` headers of a delivery."""
     signature = base64.b64encode(key.sign(_signed(notice, str(seconds), body))).decode()

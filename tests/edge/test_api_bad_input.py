@@ -41,6 +41,8 @@ UNREADABLE: list[tuple[str, str, Any, str, int, str]] = [
     ("rules that nobody knows", "/fhir/Flag", json.dumps(flag(LEO, implicitRules="https://x.example/" + MARK)), "application/fhir+json", 422, "implicitRules"),
     ("a period that ends before it begins", "/fhir/Flag", json.dumps(flag(LEO, period={"start": "2026-02-01", "end": "2026-01-01"})), "application/fhir+json", 422, "Flag.period"),
     ("a Consent without a policy", "/fhir/Consent", json.dumps({key: value for key, value in people.consent(LEO, AMINA, [], agency="TLA01", when="2026-01-01").items() if key != "policy"}), "application/fhir+json", 422, "ppc-1"),
+    ("a Consent that nobody made", "/fhir/Consent", json.dumps({key: value for key, value in people.consent(LEO, AMINA, [], agency="TLA01", when="2026-01-01").items() if key != "performer"}), "application/fhir+json", 422, "Consent.performer"),
+    ("a Consent without its time", "/fhir/Consent", json.dumps({key: value for key, value in people.consent(LEO, AMINA, [], agency="TLA01", when="2026-01-01").items() if key != "dateTime"}), "application/fhir+json", 422, "Consent.dateTime"),
     ("a lookup that is no Parameters", "/fhir/Patient/$known-to-services", json.dumps(flag(LEO)), "application/fhir+json", 422, "Parameters"),
     ("a lookup without a person", "/fhir/Patient/$known-to-services", json.dumps({"resourceType": "Parameters", "parameter": [{"name": "purpose", "valueCoding": {"code": "safeguarding-s47"}}]}), "application/fhir+json", 422, "person"),
     ("a lookup with an unknown part", "/fhir/Patient/$known-to-services", json.dumps({"resourceType": "Parameters", "parameter": [{"name": MARK}]}), "application/fhir+json", 422, "parameter[0]"),

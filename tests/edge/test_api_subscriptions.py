@@ -83,6 +83,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("another scheme", {"channel": {"endpoint": "file:///etc/passwd"}}, "Subscription.channel.endpoint"),
     ("no endpoint", {"channel": {"endpoint": None}}, "Subscription.channel.endpoint"),
     ("a header that splits", {"channel": {"header": ["X: QXMARK\r\nY: 2"]}}, "Subscription.channel.header"),
+    ("a header that is ours", {"channel": {"header": ["webhook-id: QXMARK"]}}, "Subscription.channel.header"),
+    ("a header of the transport", {"channel": {"header": ["Host: QXMARK"]}}, "Subscription.channel.header"),
     ("an end in the past", {"end": "2020-01-01T00:00:00Z"}, "Subscription.end"),
     ("an end far away", {"end": "2999-01-01T00:00:00Z"}, "Subscription.end"),
     ("an end beyond the calendar", {"end": "9999-12-31T23:59:59-13:00"}, "Subscription.end"),

@@ -145,8 +145,20 @@ def test_a_consent_may_hold_only_while_in_hospital(take: Take) -> None:
     consent = {
         "resourceType": "Consent", "id": "c1", "status": "active", "scope": {"text": "privacy"}, "category": [{"text": "INFA"}],
         "patient": {"identifier": MOTHER}, "modifierExtension": [{"url": url, "valueCoding": {"code": "inpatient"}}],
+        "policyRule": {"text": "family sharing"},
     }  # fmt: skip
     assert last(take("fhir", json.dumps(consent)))["modifierExtension"][0]["url"] == url
+
+
+def test_what_is_not_valid_fhir_is_refused(take: Take) -> None:
+    """A wish under no policy (invariant ppc-1): the place and the rule are named, also in a dry run."""
+    consent = {
+        "resourceType": "Consent", "id": "c1", "status": "active", "scope": {"text": "privacy"}, "category": [{"text": "INFA"}],
+        "patient": {"identifier": MOTHER},
+    }  # fmt: skip
+    (one,) = take("fhir", json.dumps(consent))
+    assert [(fault.code, fault.where) for fault in one.faults] == [("invariant", "Consent")]
+    assert not one.resources
 
 
 def test_what_is_not_needed_is_not_kept(take: Take) -> None:
