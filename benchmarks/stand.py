@@ -35,6 +35,7 @@ from gateway.store.vault import Vault, load_keys, make_keys
 SERVER_CORE, LOAD_CORE = "0", "1"
 TRUST = people.TRUST
 BORN = "1985-06-15"
+QUOTA = 100_000  # one user stands for a whole county's; each lookup is charged as in production
 
 
 def free_port() -> int:
@@ -118,7 +119,7 @@ def deployment(count: int, database_url: str = "", **more: Any) -> Iterator[Depl
         port = free_port()
         settings = Settings(
             kind="test", data=data, keys=keys, database_url=database_url, url=f"http://127.0.0.1:{port}", port=port,
-            agreements=data / "agreements", **more,
+            agreements=data / "agreements", quota_persons_per_hour=QUOTA, **more,
         )  # fmt: skip
         engine = migrate.engine_of(database_url or settings.database_file)
         migrate.upgrade(engine, "test")
@@ -237,6 +238,7 @@ def gateway(deployed: Deployment) -> Iterator[Server]:
         "GATEWAY_KIND": "test", "GATEWAY_DATA": str(settings.data), "GATEWAY_KEYS": str(settings.keys),
         "GATEWAY_DATABASE_URL": settings.database_url, "GATEWAY_URL": settings.url, "GATEWAY_PORT": str(settings.port),
         "GATEWAY_AGREEMENTS": str(settings.agreements), "GATEWAY_RETRY_SECONDS": settings.retry_seconds,
+        "GATEWAY_QUOTA_PERSONS_PER_HOUR": str(settings.quota_persons_per_hour),
     }  # fmt: skip
     with serving([sys.executable, "-m", "gateway", "serve"], settings.url, "/health/live", environment) as server:
         yield server
