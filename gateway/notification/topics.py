@@ -211,13 +211,6 @@ def hears(subscribed: str, change: Change) -> bool:
     return subscribed == change.topic or (subscribed == STATUS_CHANGED and change.status)
 
 
-def told_as(topic: Topic, tier: int) -> str | None:
-    """The topic under which a receiver of this tier hears of it; None where nothing may be told."""
-    if topic.tier is None or topic.tier <= tier:
-        return topic.code
-    return STATUS_CHANGED if tier >= 1 else None
-
-
 # The class of data that a topic tells, where its tier does not say it.
 TELLS = {"relationship-changed": "relative-identity", "crisis-plan-updated": "marker", "contact-arrangements-changed": "marker"}
 OF_TIER = {0: {"existence"}, 1: {"status"}, 2: {"contact"}, 3: {"status", "detail"}}

@@ -20,6 +20,7 @@ from gateway.settings import Settings
 from gateway.store.ledger import Outcome
 from gateway.store.ledger_postgres import PostgresLedger
 from gateway.store.sql import Hold, Read, Write
+from gateway.store.standing import SET_STAMP, STANDING
 from gateway.store.vault import load_keys
 from gateway.store.verify_log import verify_log
 from tests.conftest import count
@@ -174,6 +175,29 @@ async def test_a_revoked_client_gets_nothing_after_the_acknowledgement(world: Wo
         assert set(late) == {"token-superseded"}
     finally:
         await other.close()
+
+
+async def test_no_batch_stands_on_what_another_worker_has_changed(workers: list[Any]) -> None:
+    """A worker begins on the versions that it saw last, and begins anew where another has changed them: each exchange is
+    told of its own moment what was in force then."""
+    begun: list[str] = []
+
+    def looks(_: Any, name: str, moment: Any) -> Any:
+        begun.append(name)
+        rows = yield Read(STANDING)
+        return Outcome((moment.stamp, rows[0][1]), (entry(name, moment),))
+
+    def changes(_: Any, stamp: str, moment: Any) -> Any:
+        yield Hold(policy=True)
+        yield Write(SET_STAMP, {"stamp": stamp})
+        return Outcome(None, (entry(stamp, moment),))
+
+    one, other = workers
+    for number in range(count(50, 1000)):
+        await other.run_alone(changes, f"s{number}")
+        told = await asyncio.gather(*(one.run(looks, f"n{number}-{place}") for place in range(3)))
+        assert told == [(f"s{number}", f"s{number}")] * 3
+    assert len(begun) - len(set(begun)) >= number  # some exchange of each round was begun twice
 
 
 async def test_who_stands_still_with_a_lock_stops_the_others_for_seconds_only(workers: list[Any], settings: Settings) -> None:

@@ -26,7 +26,6 @@ from gateway.notification.topics import (
     of_one_person,
     patient_changes,
     relationship_changes,
-    told_as,
     told_to,
 )
 from gateway.settings import HERE
@@ -174,15 +173,6 @@ def test_every_topic_has_its_tier_and_urgency() -> None:
     }
     assert {code for code, one in TOPICS.items() if one.urgent} == urgent
     assert set(STARTED.values()) | set(ENDED.values()) | {STATUS_CHANGED, RETRACTED, SIGNAL_ENDED} <= set(TOPICS)
-
-
-@pytest.mark.parametrize("code", TOPICS)
-@pytest.mark.parametrize("tier", range(4))
-def test_under_its_tier_a_topic_is_a_change_of_status(code: str, tier: int) -> None:
-    """At tier 0 not even that; a retraction is told as it was told."""
-    topic = TOPICS[code]
-    expected = code if topic.tier is None or topic.tier <= tier else STATUS_CHANGED if tier else None
-    assert told_as(topic, tier) == expected
 
 
 TOLD_TO = [
