@@ -1,0 +1,115 @@
+"""One outsider, one day's work about one person, over every surface of the gateway: whoever the person is, and whatever
+another agency holds of them, each answer is the same, from the first question to the outsider's own access log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.demo import people
+from gateway.demo.people import AMINA, STRANGER, Person
+from gateway.fhir import systems
+from tests.data.edge import flag, message, plain, related
+from tests.edge.test_lookup_no_leak import CAUSES
+from tests.stories.county import CARE, EARLY, SHARE, patient
+from tests.world import At, World
+
+HELD_ELSEWHERE = sorted(set(CAUSES) - {"known elsewhere only", "not known to anybody"})  # of those the trust has its own record
+TIMES_AND_IDS = frozenset({"date", "last-modified", "x-request-id", "location"})
+SEALED = re.compile(rb"(?<=_cursor=)[\w\-]+")  # the place of a next page: of one length, and never the same twice
+CHILD = Person("child", "9990002002", "2019-05-05", "SAMPLE", "KIM")
+
+
+def told(answer: httpx.Response) -> bytes:
+    """Status, headers and body of an answer, without ids, times and the numbers that were sent."""
+    headers = sorted((name, value) for name, value in answer.headers.items() if name not in TIMES_AND_IDS)
+    return f"{answer.status_code} {headers} ".encode() + SEALED.sub(b"#", plain(answer.content))
+
+
+def as_known(person: Person) -> Person:
+    """Somebody as the outsider knows them: their number, and a name and birth date that it was told."""
+    return Person("", person.nhs, "1985-04-04", "SAMPLE", "SAM")
+
+
+async def questions(at: At, person: Person) -> AsyncIterator[tuple[str, httpx.Response]]:
+    """Lookups with every purpose and about everybody."""
+    for purpose in (CARE, EARLY, "nonsense"):
+        for about in ((), ("children",), ("self", "parents")):
+            yield f"{purpose} about {about or 'self'}", await at.asks(person, purpose, *about)
+    born = Person("", person.nhs, "", "", "")
+    asked = people.lookup(born, CARE)
+    del asked["parameter"][0]["resource"]["birthDate"]
+    yield "without a birth date", await at.post("/fhir/Patient/$known-to-services", asked)
+
+
+async def searches(at: At, person: Person) -> AsyncIterator[tuple[str, httpx.Response]]:
+    """Searches of every type, by identifier, with totals and pages."""
+    named = f"{systems.NHS_NUMBER}|{person.nhs}"
+    for kind in ("RelatedPerson", "Flag", "Consent"):
+        yield f"{kind} by person", await at.searches(kind, patient__identifier=named, _count="1")
+    yield "Patient by identifier", await at.searches("Patient", identifier=named)
+    for kind in ("Flag", "Consent", "RelatedPerson"):
+        yield f"{kind} by id", await at.get(f"/fhir/{kind}/{person.nhs[:6]}")
+
+
+async def subscriptions(at: At, person: Person) -> AsyncIterator[tuple[str, httpx.Response]]:
+    """A subscription's whole life."""
+    wanted = people.subscription(person, "known-status-changed", "https://trust.example/fhir", SHARE, case="R-1", reason="Care")
+    made = await at.post("/fhir/Subscription", wanted)
+    path = f"/fhir/Subscription/{made.json()['id']}"
+    yield "subscribe", made
+    for step in ("", "/$status", "/$events"):
+        yield f"subscription{step}", await at.get(f"{path}{step}")
+    yield "change", await at.put(path, {**wanted, "reason": "Care plan"}, made.headers["etag"])
+    yield "end", await at.delete(path)
+
+
+async def records(at: At, person: Person) -> AsyncIterator[tuple[str, httpx.Response]]:
+    """The outsider's own record of the person, by file, by message and by resource, and what it then reads of it."""
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [
+        {"resource": one} for one in (patient(person), {"id": f"f{person.nhs}", **flag(person, "community")})
+    ]}  # fmt: skip
+    yield "file", await at.post("/records/fhir", bundle)
+    yield "file again", await at.post("/records/fhir", bundle)
+    sent = message(related(person, CHILD, "CHILD"), bundle=f"b-{person.nhs}", header=f"m-{person.nhs}")
+    yield "message", await at.post("/fhir/$process-message", sent)
+    yield "message again", await at.post("/fhir/$process-message", sent)
+    wish = people.consent(person, person, [], agency=people.TRUST, when=people.day(1))
+    made = await at.post("/fhir/Consent", wish)
+    yield "wish", made
+    yield "wish by id", await at.get(f"/fhir/Consent/{made.json()['id']}")
+    async for step in searches(at, person):
+        yield step
+
+
+async def days_work(world: World, person: Person) -> list[tuple[str, bytes]]:
+    """Everything that the trust's software can do about somebody of another agency, and what its auditor sees of it."""
+    at = world.as_("trust-epr", "nurse7", "ward-nurse", CARE)
+    coordinator = world.coordinator()
+    steps: list[tuple[str, bytes]] = []
+    for doing in (questions(at, person), searches(at, person), subscriptions(coordinator, person), records(at, person)):
+        steps += [(name, told(answer)) async for name, answer in doing]
+    steps += [(f"afterwards: {name}", told(answer)) async for name, answer in questions(at, person)]
+    await world.seal()
+    seen: list[dict[str, Any]] = await world.auditor().searches_for("AuditEvent", person, _count="200")
+    steps += [(f"log {place}", plain(repr(sorted(one.items())).encode())) for place, one in enumerate(seen)]
+    return steps
+
+
+@pytest.mark.parametrize("cause", HELD_ELSEWHERE)
+async def test_a_days_work_about_anybody_is_that_about_a_stranger(fed: World, cause: str) -> None:
+    """Refused, shielded, adopted, ambiguous or simply not agreed: no surface, and no sum of them, differs."""
+    person = await CAUSES[cause](fed)
+    theirs, strangers = await days_work(fed, as_known(person)), await days_work(fed, as_known(STRANGER))
+    assert [name for name, _ in theirs] == [name for name, _ in strangers]
+    for (name, mine), (_, other) in zip(theirs, strangers, strict=True):
+        assert mine == other, name
+
+
+async def test_the_comparison_sees_a_difference_where_there_is_one(fed: World) -> None:
+    """About somebody who is known to the asker itself the day's work differs: the test above can fail."""
+    assert await days_work(fed, as_known(AMINA)) != await days_work(fed, as_known(STRANGER))
