@@ -15,39 +15,42 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import __version__
 from gateway.api import openapi
+from gateway.api.application import App
 from gateway.api.edge import Edge, OurFault, Served, from_http_exception, outcome_response
 from gateway.api.identifiers import register_convertors
 from gateway.api.operations import OPERATIONS
 from gateway.api.tokens import AccessTokens, SigningKey
 from gateway.deliverer import Deliverer
-from gateway.disclosure.agreements import load_agreements
+from gateway.disclosure.agreements import Documents, documents_in
 from gateway.disclosure.purposes import load_purposes
-from gateway.exchanges.administer import put_in_force
+from gateway.disclosure.wording import load_wording
+from gateway.exchanges.agreements_in_force import compiled, take_up
 from gateway.exchanges.context import Context
 from gateway.mapping.load import load
 from gateway.notification.schedule import STEPS
 from gateway.notification.topics import load_topics
 from gateway.partners.delivery import Courier
 from gateway.settings import Settings
-from gateway.store import migrate
+from gateway.store import agreements, migrate
 from gateway.store.ledger import Ledger
 from gateway.store.ledger_postgres import PostgresLedger
 from gateway.store.ledger_sqlite import SqliteLedger
+from gateway.store.sql import Read
+from gateway.store.standing import STANDING
 from gateway.store.upkeep import keep_up
 from gateway.store.vault import KeyFault, Vault, load_keys, make_keys
 
 log = logging.getLogger("gateway")
 
 SEAL_EVERY = 0.5  # seconds, PostgreSQL
+FOLLOW_EVERY = 0.5  # seconds: how soon agreements that were published elsewhere are taken up
 EXAMPLE_BASE = "https://gateway.example/fhir"
 
 
@@ -107,17 +110,31 @@ def _refuse_unfit(settings: Settings) -> None:
         raise StartRefused("production is reached over https: set GATEWAY_URL to its https address")
 
 
+def refuse_unsigned(settings: Settings) -> None:
+    """Production shares by published agreements alone; a folder of others would look as if it counted. Raises StartRefused."""
+    if settings.kind == "production" and (found := documents_in(settings.agreements)):
+        raise StartRefused(
+            f"production takes no unsigned agreements, and {settings.agreements} holds {found[0][0]}: "
+            "have it signed, run gateway agreements publish, and keep the file elsewhere"
+        )
+
+
+def unsigned_agreements(settings: Settings) -> Documents:
+    """The documents of the folder, by which demo and test deployments share besides; in production there are none."""
+    return [] if settings.kind == "production" else documents_in(settings.agreements)
+
+
 def _database(settings: Settings) -> Path | str:
     return settings.database_url if settings.on_postgres else settings.database_file
 
 
 def make_context(settings: Settings, vault: Vault) -> Context:
-    """Policy, maps, topics and wording, compiled. Raises ValueError naming file and line."""
+    """Policy, maps, topics and wording, compiled. Raises ValueError naming file and line, DatabaseFault."""
     purposes = load_purposes(settings.mappings / "purposes.toml")
     wording = tomllib.loads((settings.mappings / "cards" / "explanations.toml").read_text())
     return Context(
         vault=vault,
-        agreements=load_agreements(settings.agreements, purposes),
+        agreements=compiled(vault, purposes, agreements.stored_at(_database(settings)), unsigned_agreements(settings)),
         purposes=purposes,
         explanations=_Explanations(
             {f"{mode}/{answer}": text for mode, lines in wording.items() for answer, text in lines.items()}
@@ -127,6 +144,8 @@ def make_context(settings: Settings, vault: Vault) -> Context:
         url=f"{settings.url.rstrip('/')}/fhir",
         base=settings.canonical_base,
         loopback_allowed=settings.kind != "production",
+        quota=settings.quota_persons_per_hour,
+        wording=load_wording(settings.mappings / "cards"),
     )
 
 
@@ -163,8 +182,8 @@ async def open_gateway(settings: Settings) -> Gateway:
 
 
 SCOPES = (
-    "system/$known-to-services", "system/$process-message", "system/records.c", "system/AuditEvent.rs", "system/Consent.crus",
-    "system/Flag.crus", "system/Patient.rs", "system/RelatedPerson.crus", "system/Subscription.cruds",
+    "system/$known-to-services", "system/$check-share", "system/$process-message", "system/records.c", "system/AuditEvent.rs",
+    "system/$shield", "system/review.us", "system/Consent.crus", "system/Flag.crus", "system/Patient.rs", "system/RelatedPerson.crus", "system/Subscription.cruds",
 )  # fmt: skip
 
 
@@ -202,33 +221,6 @@ def hold_folder(settings: Settings) -> Any:
     return lock
 
 
-class App(FastAPI):
-    """FastAPI, with operations at a fixed address found by one look-up before its middle layers.
-
-    Those layers do nothing for them: an operation turns its own failures into outcomes and reads its own body.
-    """
-
-    fixed: dict[tuple[str, str], ASGIApp]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        served = self.fixed.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        if served is None:
-            await super().__call__(scope, receive, _unstored(send))
-        else:
-            await served(scope, receive, send)
-
-
-def _unstored(send: Send) -> Send:
-    """Answers that no operation made, the API's own description among them, are not kept by caches either."""
-
-    async def sent(message: Message) -> None:
-        if message["type"] == "http.response.start" and not any(name == b"cache-control" for name, _ in message["headers"]):
-            message["headers"] = [*message["headers"], (b"cache-control", b"no-store")]
-        await send(message)
-
-    return sent
-
-
 def make_app(settings: Settings) -> App:
     """The HTTP application. Starting it wires the gateway; stopping it lets what is under way finish."""
     register_convertors()
@@ -237,7 +229,8 @@ def make_app(settings: Settings) -> App:
     async def lifespan(app: App) -> AsyncIterator[None]:
         lock = hold_folder(settings)
         gateway = app.state.gateway = await open_gateway(settings)
-        await gateway.ledger.run_alone(put_in_force, gateway.context.agreements.version)
+        refuse_unsigned(settings)
+        gateway.context.agreements.become(await gateway.ledger.run_alone(take_up, unsigned_agreements(settings)))
         routes = _routes(gateway.edge)
         app.router.routes[:0] = routes
         app.fixed = {(method, one.path): one.app for one in routes if "{" not in one.path for method in _methods(one)}
@@ -286,13 +279,45 @@ def _starlette_path(path: str) -> str:
 
 
 def background(gateway: Gateway) -> list[asyncio.Task[None]]:
-    """What goes on beside the requests: delivery, sealing (PostgreSQL), signed heads of the log."""
-    tasks = [asyncio.create_task(_sign_heads(gateway))]
+    """What goes on beside the requests: delivery, sealing (PostgreSQL), signed heads of the log, agreements of others."""
+    tasks = [asyncio.create_task(_sign_heads(gateway)), asyncio.create_task(follow(gateway))]
     if gateway.settings.deliver:
         tasks.append(asyncio.create_task(gateway.deliverer.run()))
     if isinstance(gateway.ledger, PostgresLedger):
         tasks.append(asyncio.create_task(_seal(gateway.ledger)))
     return tasks
+
+
+async def follow(gateway: Gateway) -> None:
+    """Take up what other processes put in force, for ever. What cannot be taken up is refused by, lookup for lookup."""
+    told = ""
+    while True:
+        await asyncio.sleep(FOLLOW_EVERY)
+        try:
+            state = await follow_once(gateway)
+        except Exception:
+            state = "unreadable"
+            if told != state:
+                log.exception("the agreements in force cannot be taken up; trying again, and deciding by no others meanwhile")
+        if state not in ("", "unreadable", told):
+            log.warning("other agreements are in force than this process has; it answers nothing until they are the same")
+        told = state
+
+
+async def follow_once(gateway: Gateway) -> str:
+    """Take up the agreements in force where they have changed; gives their version where this process has others."""
+    mine = gateway.context.agreements
+    ((standing,),) = await gateway.ledger.read([Read(STANDING)])
+    if standing[0] == mine.version:
+        return ""
+    ((standing,), *stored) = await gateway.ledger.read([Read(STANDING), *agreements.STORED])
+    folder = unsigned_agreements(gateway.settings)
+    found = await asyncio.to_thread(compiled, gateway.context.vault, gateway.context.purposes, stored, folder)
+    if found.version != standing[0]:
+        return str(standing[0])
+    mine.become(found)
+    log.info("other agreements were put in force")
+    return ""
 
 
 async def _seal(ledger: PostgresLedger[Context]) -> None:

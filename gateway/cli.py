@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from gateway import app as wiring
 from gateway.api.records import load, sender_of
+from gateway.disclosure.agreements import Documents
 from gateway.disclosure.purposes import PolicyFault
 from gateway.disclosure.requester import Requester
 from gateway.exchanges import administer
@@ -26,24 +27,22 @@ from gateway.fhir.outcomes import GatewayError
 from gateway.listing import (
     Format,
     Shown,
-    agreements_cli,
     bytes_of,
-    delivery_rows,
     issue_line,
     json_line,
     map_command,
     mappings_cli,
     progress,
     stop,
-    text_table,
-    unmatched_rows,
 )
+from gateway.listing.agreements import agreements_cli
+from gateway.listing.approvers import approver_cli
+from gateway.listing.reviews import reviews_cli
+from gateway.listing.waiting import deliveries, unmatched
 from gateway.logs import configure
 from gateway.mapping.load import MappingFault
 from gateway.settings import Settings
-from gateway.store import migrate, outbox, people, tables
-from gateway.store.sql import Read
-from gateway.store.standing import FEEDS
+from gateway.store import migrate, tables
 from gateway.store.vault import KeyFault, load_keys, make_keys
 from gateway.store.verify_log import verify_log
 
@@ -52,11 +51,15 @@ audit_cli = typer.Typer(no_args_is_help=True, help="Check the access log.")
 agency_cli = typer.Typer(no_args_is_help=True, help="Agencies.")
 client_cli = typer.Typer(no_args_is_help=True, help="Clients of agencies.")
 cli.command(name="map")(map_command)
+cli.command()(deliveries)
+cli.command()(unmatched)
 cli.add_typer(mappings_cli, name="mappings")
 cli.add_typer(agreements_cli, name="agreements")
 cli.add_typer(audit_cli, name="audit")
 cli.add_typer(agency_cli, name="agency")
+cli.add_typer(approver_cli, name="approver")
 cli.add_typer(client_cli, name="client")
+cli.add_typer(reviews_cli, name="reviews")
 
 Result = TypeVar("Result")
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
@@ -76,8 +79,24 @@ def main() -> None:
 
 @cli.callback()
 def environment(ctx: typer.Context) -> None:
-    """Give every command the way to read the environment's settings."""
-    ctx.obj = Settings
+    """Give every command the way to the environment's settings and to a deployment."""
+    ctx.obj = Here()
+
+
+class Here:
+    """The way from a command that stands elsewhere to settings and deployment."""
+
+    def __call__(self) -> Settings:
+        """The environment's settings."""
+        return Settings()
+
+    def on(self, data: Path | None, run: Callable[[wiring.Gateway], Coroutine[Any, Any, Result]]) -> Result:
+        """Run something on an opened deployment."""
+        return _on(data, run)
+
+    def folder(self, gateway: wiring.Gateway) -> Documents:
+        """What an opened demo or test deployment shares by without signatures."""
+        return wiring.unsigned_agreements(gateway.settings)
 
 
 def _settings(data: Path | None, **more: Any) -> Settings:
@@ -122,6 +141,7 @@ def _refuse_to_start(settings: Settings) -> None:
     except OSError as fault:
         raise wiring.StartRefused(f"{settings.host}:{settings.port} cannot be listened on: {fault.strerror}") from fault
     vault = wiring.prepare(settings)
+    wiring.refuse_unsigned(settings)
     try:
         wiring.make_context(settings, vault)
     except ValueError as fault:
@@ -142,12 +162,14 @@ async def _deliver(settings: Settings) -> None:
     """Deliver until asked to end; what is being posted is settled first."""
     gateway = await wiring.open_gateway(settings)
     running = asyncio.create_task(gateway.deliverer.run())
+    following = asyncio.create_task(wiring.follow(gateway))
     for asked in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(asked, running.cancel)
     try:
         with contextlib.suppress(asyncio.CancelledError):
             await running
     finally:
+        following.cancel()
         await wiring.close_gateway(gateway)
 
 
@@ -272,28 +294,6 @@ def audit_verify(data: Data = None) -> None:
         verdict = verify_log(settings.database_url or settings.database_file, vault, lambda: shown.advance(task))
     print(verdict.says)
     sys.exit(0 if verdict.ok else 1)
-
-
-@cli.command()
-def deliveries(data: Data = None, agency: str = "") -> None:
-    """Notices that have not arrived: waiting, under way or given up. References only."""
-
-    async def find(gateway: wiring.Gateway) -> list[Any]:
-        codes = [agency] if agency else [row[0] for row in (await gateway.ledger.read([Read(FEEDS)]))[0]]
-        found = await gateway.ledger.read([Read(outbox.UNDELIVERED, {"agency": code}) for code in codes])
-        return list({row[0]: row for rows in found for row in rows}.values())
-
-    print(text_table(delivery_rows(_on(data, find))))
-
-
-@cli.command()
-def unmatched(agency: Annotated[str, typer.Option(help="ODS code of the sender.")], data: Data = None) -> None:
-    """Codes that an agency sent and no code table knows: for whoever reviews the tables."""
-
-    async def find(gateway: wiring.Gateway) -> list[Any]:
-        return (await gateway.ledger.read([Read(people.UNMATCHED, {"agency": agency})]))[0]
-
-    print(text_table(unmatched_rows(_on(data, find))))
 
 
 @agency_cli.command("add")

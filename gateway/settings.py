@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     private_receivers: str = Field(
         default="", description="Private networks that receivers may stand in, comma separated (CIDR)."
     )
+    quota_persons_per_hour: int = Field(
+        default=30, ge=1, description="How many different people a user of a client may ask about within an hour."
+    )
     checkpoint_seconds: float = Field(default=10.0, description="How often the head of the access log is signed; at most 60.")
 
     @property

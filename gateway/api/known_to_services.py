@@ -12,12 +12,13 @@ from gateway.api.edge import Edge, Tick, allowed, json_body, padded, prepared, r
 from gateway.disclosure.release import ITK_DISPLAY, STATUS_DISPLAY, Disclosure, organisation
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.agencies import profile
+from gateway.exchanges.charge import OVER, OVER_QUOTA, retry_after
 from gateway.exchanges.dossiers import verification
 from gateway.exchanges.look_up_status import Group, LookupAnswer, LookupRequest, look_up_status
 from gateway.fhir import systems
 from gateway.fhir.codes import Answer
 from gateway.fhir.dates import bounds
-from gateway.fhir.outcomes import Forbidden, GatewayError, NotAuthenticated, Unavailable, Unprocessable
+from gateway.fhir.outcomes import Forbidden, GatewayError, NotAuthenticated, TooMany, Unavailable, Unprocessable
 from gateway.identity import nhs_number
 from gateway.store import clock
 from gateway.store.ledger import Feed
@@ -57,15 +58,22 @@ async def known_to_services(edge: Edge, request: Request) -> Response:
         requester = allowed(edge, request, OPERATION)
         ask = parse(await json_body(request), requester, request_id(request))
         answer = await edge.ledger.run(look_up_status, ask)
-        if answer.refused:
-            kind, text = GATES[answer.refused]
-            raise kind(text)
-        body = padded(render(answer, edge.context.base))
+        body = b"" if answer.refused else padded(render(answer, edge.context.base))
         if answer.held:
             await tick.wait()
+        if answer.refused:
+            raise refusal(answer)
         return prepared(request, body)
     finally:
         tick.stop()
+
+
+def refusal(answer: LookupAnswer) -> GatewayError:
+    """What a refusal at a gate is answered with."""
+    if answer.refused == OVER:
+        return TooMany(OVER_QUOTA, headers=retry_after(answer.at))
+    kind, text = GATES[answer.refused]
+    return kind(text)
 
 
 def parse(body: Any, requester: Requester, request_id: str) -> LookupRequest:

@@ -25,6 +25,7 @@ SEARCHES: dict[str, tuple[tuple[str, str], ...]] = {
         ("exchange", "token"), ("_id", "token"), ("_lastUpdated", "date"),
     ),
 }  # fmt: skip
+OWN_OPERATIONS = {"AuditEvent": ("explain",), "Consent": ("record-wish", "plain")}  # by type, beside the lookup
 RELIABLE_CACHE = 60 * 24 * 365  # minutes: what was received is never received twice
 
 
@@ -85,9 +86,15 @@ def _rest(edge: Edge) -> dict[str, Any]:
         "security": security,
         "resource": [_resource(kind, found, edge) for kind, found in sorted(edge.interactions.items())],
         "operation": [
-            {"name": "process-message", "definition": "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"}
+            {"name": "process-message", "definition": "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"},
+            _operation("check-share", edge),
         ],
     }
+
+
+def _operation(name: str, edge: Edge) -> dict[str, Any]:
+    """An operation of ours, by its published definition."""
+    return {"name": name, "definition": f"{edge.context.base}/OperationDefinition/{name}"}
 
 
 def _resource(kind: str, interactions: list[str], edge: Edge) -> dict[str, Any]:
@@ -99,9 +106,10 @@ def _resource(kind: str, interactions: list[str], edge: Edge) -> dict[str, Any]:
     parameters = [{"name": name, "type": type_} for name, type_ in SEARCHES.get(kind, ())]
     if parameters:
         described["searchParam"] = parameters
+    if kind in OWN_OPERATIONS:
+        described["operation"] = [_operation(name, edge) for name in OWN_OPERATIONS[kind]]
     if kind == "Patient":
-        definition = f"{edge.context.base}/OperationDefinition/known-to-services"
-        described["operation"] = [{"name": "known-to-services", "definition": definition}]
+        described["operation"] = [_operation(name, edge) for name in ("known-to-services", "shield", "lift-shield")]
     if kind == "Subscription":
         described |= _topics(edge)
     return described

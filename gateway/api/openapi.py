@@ -17,6 +17,8 @@ ETAG = {"type": "string", "pattern": '^(W/)?"[0-9]{1,9}"$'}
 FOLDER = Path(__file__).parent.parent.parent / "openapi" / "examples"
 EXAMPLES = {
     "knownToServices": ("lookup-known", "lookup-no-information", "lookup-cannot-say"),
+    "checkShare": ("check-share",),
+    "recordWish": ("record-wish",),
     "createSubscription": ("subscription",),
     "processMessage": ("message",),
     "children": ("children",),

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from gateway.api import (
     audit_events,
+    check_share,
     definitions,
+    explain,
     health,
     known_to_services,
     metadata,
@@ -15,7 +17,10 @@ from gateway.api import (
     process_message,
     records,
     resources,
+    reviews,
+    shields,
     subscriptions,
+    wishes,
 )
 from gateway.api.edge import Handler
 
@@ -80,12 +85,21 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("ready", "GET", "/health/ready", health.ready, "Whether it can serve", "", "json", open=True),
     Operation("metadata", "GET", "/fhir/metadata", metadata.read, "CapabilityStatement", open=True),
     Operation("knownToServices", "POST", "/fhir/Patient/$known-to-services", known_to_services.known_to_services, "Is this person known to services, and what is their status?", "lookup", "Parameters", type="Patient"),
+    Operation("checkShare", "POST", "/fhir/$check-share", check_share.check, "What may be shared with whom, and why, for a purpose; about nobody", "check-share", "Parameters"),
+    Operation("shield", "POST", "/fhir/Patient/$shield", shields.shield, f"Shield a person's record: of {OWN}", "shield", "Parameters", type="Patient"),
+    Operation("liftShield", "POST", "/fhir/Patient/$lift-shield", shields.lift, "Ask for a shield to be lifted, or confirm what another user asked", "shield", "Parameters", type="Patient"),
+    Operation("reviews", "GET", "/reviews", reviews.queue, f"The queue of reviews of {OWN}", "", "json"),
+    Operation("closeReview", "POST", "/reviews/{id}/close", reviews.close, "Close an item of the queue, as a second person", "closing", "json"),
+    Operation("interests", "PUT", "/reviews/interests", reviews.interests, "Register whom a user must not ask about", "interests", "json"),
     Operation("processMessage", "POST", "/fhir/$process-message", process_message.process_message, "FHIR message in", "message", "bundle"),
     Operation("records", "POST", "/records/{format}", records.receive_file, "Native records in", "file", "Parameters"),
     Operation("children", "POST", "/children_social_care_data/{la_code}/children", records.receive_children, "DfE daily children's social care API", "children", "receipt"),
     Operation("searchAuditEvent", "GET", "/fhir/AuditEvent", audit_events.search, "Search the access log", "audit-search", "bundle", type="AuditEvent", interaction="search-type"),
     Operation("searchAuditEventByPost", "POST", "/fhir/AuditEvent/_search", audit_events.search, "Search the access log; what names a person goes here", "form", "bundle", type="AuditEvent"),
+    Operation("explainAuditEvent", "POST", "/fhir/AuditEvent/$explain", explain.explain, "Why something was shared, or not, at the time", "explain", "Parameters", type="AuditEvent"),
     Operation("readAuditEvent", "GET", "/fhir/AuditEvent/{id}", audit_events.read, "Read an entry of the access log", type="AuditEvent", interaction="read"),
+    Operation("recordWish", "POST", "/fhir/Consent/$record-wish", wishes.record, "What a person wants, as people say it, written down as one Consent and read back", "record-wish", "Parameters", type="Consent"),
+    Operation("plainConsent", "GET", "/fhir/Consent/{id}/$plain", wishes.plain, "A Consent in plain words, for its owner", "", "Parameters", type="Consent"),
     *_subscription_operations(),
     *(operation for kind in resources.TYPES for operation in _resource_operations(kind)),
     *(operation for kind in definitions.TYPES for operation in _definition_operations(kind)),

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from gateway.api.schema_parameters import CHECK_SHARE, EXPLAIN, LOOKUP, RECORD_WISH
+from gateway.api.schema_parts import (
+    CODE,
+    CODING,
+    CONCEPT,
+    DATE,
+    DATE_TIME,
+    ID,
+    IDENTIFIER,
+    INSTANT,
+    NHS_NUMBER,
+    PERIOD,
+    PERSON,
+    SEARCH_DATE,
+    TEXT,
+    URI,
+    Schema,
+)
+from gateway.api.schema_parts import list_of as _list
+from gateway.api.schema_parts import object_of as _object
+from gateway.api.schema_parts import one_of as _enum
+from gateway.api.schema_parts import parameters_of as _parameters
+from gateway.api.schema_parts import part as _part
 from gateway.fhir import systems
 
-Schema = dict[str, Any]
-# What FHIR R4 allows of each primitive (datatypes.html), where JSON Schema can say it.
-ID = {"type": "string", "pattern": "^[A-Za-z0-9\\-.]{1,64}$"}
-TEXT = {"type": "string", "pattern": "\\S"}
-URI = {"type": "string", "pattern": "^\\S+$"}
-CODE = {"type": "string", "pattern": "^\\S+( \\S+)*$"}
-_DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-_TIME = "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])"
-DATE = {"type": "string", "pattern": f"^{_DAY}$"}
-DATE_TIME = {"type": "string", "pattern": f"^([0-9]{{4}}(-(0[1-9]|1[0-2]))?|{_DAY}({_TIME})?)$"}
-INSTANT = {"type": "string", "pattern": f"^{_DAY}{_TIME}$"}
-SEARCH_DATE = {"type": "string", "pattern": f"^(eq|ge|gt|le|lt|sa|eb)?([0-9]{{4}}(-(0[1-9]|1[0-2]))?|{_DAY}({_TIME})?)$"}
-NHS_NUMBER = {"type": "string", "pattern": "^[0-9]{10}$", "examples": ["9990001006", "9990001014"]}
 STATUS = {
     "Flag": ["active", "inactive", "entered-in-error"],
     "Consent": ["draft", "proposed", "active", "rejected", "inactive", "entered-in-error"],
@@ -34,68 +42,16 @@ PATH: dict[str, Schema] = {
 }
 
 
-def _object(properties: Schema, required: list[str] | None = None, *, more: bool = False) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": required or [],
-        "additionalProperties": more,
-        "minProperties": 1,
-    }
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items, "minItems": 1}
-
-
-def _enum(codes: list[str]) -> Schema:
-    return {"type": "string", "enum": codes}
-
-
-CODING = _object({"system": URI, "code": CODE, "display": TEXT})
-CONCEPT = _object({"coding": _list(CODING), "text": TEXT})
-IDENTIFIER = _object({"system": URI, "value": TEXT}, ["system", "value"])
-PERSON = _object({"type": {"const": "Patient"}, "identifier": IDENTIFIER}, ["identifier"])
-PERIOD = _object({"start": DATE_TIME, "end": DATE_TIME})
-
-
-def _part(name: str, **content: Schema) -> Schema:
-    return _object({"name": {"const": name}, **content}, ["name", *content], more=True)
-
-
-_PATIENT = _object(
+SHIELD = _parameters(_part("person", valueIdentifier=IDENTIFIER), _part("reason", valueString=TEXT), once=("person", "reason"))
+CLOSING = _object(
     {
-        "resourceType": {"const": "Patient"},
-        "identifier": _list(_object({"system": URI, "value": TEXT}, more=True)),
-        "birthDate": DATE,
+        "outcome": _enum(["in-order", "not-in-order", "passed-on"]),
+        "sentence": {"type": "string", "minLength": 10, "maxLength": 1000, "pattern": "\\S"},
     },
-    ["resourceType"],
-    more=True,
+    ["outcome", "sentence"],
 )
-_OVERRIDE = _part("override", part=_list(_object({"name": TEXT}, ["name"], more=True)))
-_LOOKUP_PARTS = [
-    _part("person", resource=_PATIENT),
-    _part("purpose", valueCoding=_object({"code": CODE}, ["code"], more=True)),
-    _part("about", valueCode=_enum(["self", "children", "parents"])),
-    _part("caseReference", valueIdentifier=_object({"system": URI, "value": TEXT}, ["system", "value"], more=True)),
-    _part("reason", valueString=TEXT),
-    _OVERRIDE,
-]
-LOOKUP = _object(
-    {
-        "resourceType": {"const": "Parameters"},
-        "parameter": {
-            "type": "array",
-            "items": {"anyOf": _LOOKUP_PARTS},
-            "allOf": [
-                {"contains": {"properties": {"name": {"const": name}}, "required": ["name"]}, "minContains": 1, "maxContains": 1}
-                for name in ("person", "purpose")
-            ],
-            "minItems": 2,
-        },
-    },
-    ["resourceType", "parameter"],
-    more=True,
+INTERESTS = _object(
+    {"user": {**TEXT, "maxLength": 64}, "people": {"type": "array", "items": NHS_NUMBER, "maxItems": 50}}, ["user", "people"]
 )
 FLAG = _object(
     {
@@ -254,6 +210,12 @@ COMPONENTS: dict[str, Schema] = {
     "Consent": CONSENT,
     "Subscription": SUBSCRIPTION,
     "Lookup": LOOKUP,
+    "CheckShare": CHECK_SHARE,
+    "RecordWish": RECORD_WISH,
+    "Explain": EXPLAIN,
+    "Shield": SHIELD,
+    "Closing": CLOSING,
+    "Interests": INTERESTS,
     "Message": MESSAGE,
     "Children": CHILDREN,
 }
@@ -274,6 +236,10 @@ ANSWERS: dict[str, Schema] = {
 
 _FHIR = {
     "lookup": "Lookup",
+    "check-share": "CheckShare",
+    "record-wish": "RecordWish",
+    "explain": "Explain",
+    "shield": "Shield",
     "message": "Message",
     **{kind: kind for kind in ("Flag", "RelatedPerson", "Consent", "Subscription")},
 }
@@ -291,6 +257,8 @@ _TOKEN_FORM = _object(
 _BODIES: dict[str, tuple[str, Schema]] = {
     **{takes: ("application/fhir+json", _ref(name)) for takes, name in _FHIR.items()},
     "children": ("application/json", _ref("Children")),
+    "closing": ("application/json", _ref("Closing")),
+    "interests": ("application/json", _ref("Interests")),
     "token": (_FORM, _TOKEN_FORM),
     "introspect": (_FORM, _object({"token": TEXT}, ["token"], more=True)),
     "form": (_FORM, {"type": "object", "additionalProperties": {"type": "string"}}),

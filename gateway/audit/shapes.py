@@ -100,7 +100,9 @@ QUESTIONS: Final = frozenset({Kind.DISCLOSURE, Kind.NEGATIVE, Kind.DECISION, Kin
 WITHOUT_PERSON: Final = frozenset({Kind.TOKEN, Kind.ADMINISTRATION})
 
 # Refusals that follow from the request alone (behaviour 2.1), as long as no custodian was reached.
-GATES: Final = frozenset({"purpose-not-yours", "role-not-allowed", "case-reference-missing", "duty-not-in-force"})
+GATES: Final = frozenset(
+    {"purpose-not-yours", "role-not-allowed", "case-reference-missing", "duty-not-in-force", "quota-exceeded"}
+)
 
 # codes.md: our purpose -> v3-ActReason
 REASONS: Final[dict[str, str]] = {

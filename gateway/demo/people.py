@@ -64,7 +64,7 @@ AGENCIES = (
 )  # fmt: skip
 
 RECORD_SCOPES = "system/records.c system/Consent.crus system/Flag.crus system/RelatedPerson.crus system/Patient.rs"
-ASK_SCOPES = "system/$known-to-services system/Subscription.cruds system/$process-message"
+ASK_SCOPES = "system/$known-to-services system/$check-share system/Subscription.cruds system/$process-message"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,17 @@
 
 Exceptions stand before defaults, a named receiver before a kind of receiver; the first line that matches wins;
 where none matches nothing is shared. A document outside of its dates matches nothing, whatever its lines say; on
-any day a source has one document.
+any day a source has one document. A line that was revoked goes on matching and shares nothing, so that taking it away
+never lets a wider line behind it through.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,10 @@ OBLIGATIONS = frozenset(
 )
 HEAD_KEYS = {"source", "title", "version", "valid_from", "valid_until", "negatives", "accepts_own_wishes", "default", "exception"}
 PARTS = ("exception", "default")  # in order of precedence
+HEADING = re.compile(r"^\s*\[\[\s*(exception|default)\s*\]\]", re.MULTILINE)
+Documents = Sequence[tuple[str, bytes]]  # name and TOML
+Place = tuple[str, str, int, dict[str, Any]]  # document, part and number, line of text, content
+Revoked = Mapping[str, frozenset[str]]  # id of a document -> its lines that were revoked, as "exception 2"
 LINE_KEYS = {
     "receiver", "receiver_kind", "purposes", "roles", "tier", "classes", "basis", "obligations", "effect", "why",
     "valid_from", "valid_until",
@@ -77,6 +83,14 @@ class Line:
     valid_from: date
     valid_until: date
     why: str
+    document: str  # name of the document
+    label: str  # "exception 2": part and number within it
+    number: int  # of the line of text where it begins
+
+    @property
+    def place(self) -> str:
+        """File and line of text, part and number: where a reader finds it."""
+        return f"{self.document}:{self.number}: {self.label}"
 
     def matches(self, receiver: str, kind: str, role: str, on: date) -> bool:
         """Whether this line speaks of a receiver in a role on a day; both dates of a line are within it."""
@@ -84,12 +98,29 @@ class Line:
         return named and (not self.roles or role in self.roles) and self.valid_from <= on <= self.valid_until
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The head of one document: whose it is and when it is in force, both dates within it."""
+
+    name: str
+    source: str
+    title: str
+    version: str
+    valid_from: date
+    valid_until: date
+
+
+@dataclass(slots=True, eq=False)
 class Agreements:
-    """The compiled agreements. ``version`` is the hash of the documents and purposes that they were made from."""
+    """The compiled agreements. ``version`` is the hash of the documents and purposes that they were made from.
+
+    Everything that decides looks into the same one; when other agreements are put in force its content changes at once,
+    between two decisions (``become``).
+    """
 
     version: str
     sources: tuple[str, ...]
+    documents: tuple[Document, ...]
     _lines: Mapping[tuple[str, str], tuple[Line, ...]]  # (source, purpose) -> lines in order of precedence
     _found: dict[tuple[str, str, str, str, str, date], Line | None] = field(default_factory=dict)
     _covered: dict[tuple[str, str, str, str, date], tuple[str, ...]] = field(default_factory=dict)
@@ -121,30 +152,65 @@ class Agreements:
         for _, lines in sorted(self._lines.items()):
             yield from lines
 
+    def become(self, other: Agreements) -> None:
+        """Be these agreements from now on, for everybody who looks into them. Nothing waits in between: a decision sees
+        the one version or the other."""
+        for part in fields(self):
+            setattr(self, part.name, getattr(other, part.name))
+
 
 def load_agreements(folder: Path, purposes: Mapping[str, Purpose]) -> Agreements:
     """Compile every ``*.toml`` of a folder. Raises PolicyFault naming file and line; an empty folder shares nothing."""
-    files = sorted(folder.glob("*.toml")) if folder.is_dir() else []
-    return compile_agreements([(path.name, path.read_bytes()) for path in files], purposes)
+    return compile_agreements(documents_in(folder), purposes)
 
 
-def compile_agreements(documents: list[tuple[str, bytes]], purposes: Mapping[str, Purpose]) -> Agreements:
-    """The agreements of documents given as (name, TOML). Raises PolicyFault."""
+def documents_in(folder: Path) -> Documents:
+    """Every ``*.toml`` of a folder, in the order of their names; none where there is no folder."""
+    return [(path.name, path.read_bytes()) for path in sorted(folder.glob("*.toml"))] if folder.is_dir() else []
+
+
+def compile_agreements(documents: Documents, purposes: Mapping[str, Purpose], revoked: Revoked | None = None) -> Agreements:
+    """The agreements of documents given as (name, TOML), less the lines that were revoked. Raises PolicyFault."""
     digest = hashlib.sha256(canonical(purposes))
-    lines: list[Line] = []
-    read: list[tuple[str, dict[str, Any]]] = []
+    heads: list[Document] = []
+    read: list[tuple[str, bytes, dict[str, Any], frozenset[str]]] = []
     for name, text in documents:
-        digest.update(b"\0" + name.encode() + b"\0" + text)
-        read.append((name, _document(name, text)))
-    _one_at_a_time(read)
-    for name, document in read:
-        lines += _lines(name, document, purposes)
+        ended = (revoked or {}).get(document_id(text), frozenset())
+        digest.update(b"\0" + name.encode() + b"\0" + text + "".join(f"\0revoked {one}" for one in sorted(ended)).encode())
+        document = _document(name, text)
+        heads.append(_head(name, document))
+        read.append((name, text, document, ended))
+    _one_at_a_time(heads)
+    lines = [line for one in read for line in _lines(*one, purposes)]
     ordered: dict[tuple[str, str], list[Line]] = {}
     for line in lines:
         for purpose in sorted(line.purposes):
             ordered.setdefault((line.source, purpose), []).append(line)
     sources = tuple(sorted({line.source for line in lines}))
-    return Agreements(digest.hexdigest()[:16], sources, {key: tuple(found) for key, found in ordered.items()})
+    return Agreements(digest.hexdigest()[:16], sources, tuple(heads), {key: tuple(found) for key, found in ordered.items()})
+
+
+def document_id(text: bytes) -> str:
+    """The id of a document: SHA-256 of its exact bytes."""
+    return hashlib.sha256(text).hexdigest()
+
+
+def head_of(name: str, text: bytes) -> Document:
+    """Whose document it is and when it is in force. Raises PolicyFault."""
+    return _head(name, _document(name, text))
+
+
+def labels(name: str, text: bytes) -> list[str]:
+    """What the lines of a document are called: ``exception 1``, ``default 1``. Raises PolicyFault."""
+    document = _document(name, text)
+    return [f"{part} {number}" for part in PARTS for number, _ in enumerate(document.get(part, ()), 1)]
+
+
+def _head(name: str, document: dict[str, Any]) -> Document:
+    return Document(
+        name, document["source"], str(document.get("title", "")), str(document["version"]),
+        document["valid_from"], document["valid_until"],
+    )  # fmt: skip
 
 
 def _document(name: str, text: bytes) -> dict[str, Any]:
@@ -177,28 +243,44 @@ def _date_checks(part: dict[str, Any]) -> dict[str, bool]:
     return {"dates are dates": are_dates, "valid_from is not after valid_until": not are_dates or stated == sorted(stated)}
 
 
-def _one_at_a_time(read: list[tuple[str, dict[str, Any]]]) -> None:
+def _one_at_a_time(heads: list[Document]) -> None:
     """Two documents of one source on the same day would mix their exceptions and defaults: PolicyFault."""
-    last: dict[str, tuple[str, date]] = {}
-    for name, document in sorted(read, key=lambda one: (one[1]["source"], one[1]["valid_from"])):
-        before, until = last.get(document["source"], ("", date.min))
-        if before and document["valid_from"] <= until:
-            raise PolicyFault(f"{name}: {before} is in force for {document['source']} until {until}: one document at a time")
-        last[document["source"]] = (name, document["valid_until"])
+    last: dict[str, Document] = {}
+    for one in sorted(heads, key=lambda head: (head.source, head.valid_from)):
+        before = last.get(one.source)
+        if before and one.valid_from <= before.valid_until:
+            until = before.valid_until
+            raise PolicyFault(f"{one.name}: {before.name} is in force for {one.source} until {until}: one document at a time")
+        last[one.source] = one
 
 
-def _lines(name: str, document: dict[str, Any], purposes: Mapping[str, Purpose]) -> list[Line]:
+def _lines(
+    name: str, text: bytes, document: dict[str, Any], ended: frozenset[str], purposes: Mapping[str, Purpose]
+) -> list[Line]:
     """The lines of a document in order of precedence."""
+    numbers = _numbers(text.decode())
     made: list[Line] = []
     for part in PARTS:
-        numbered = enumerate(document.get(part, ()), 1)
-        lines = [_line(f"{name}: {part} {number}", document, line, purposes) for number, line in numbered]
+        labelled = [(f"{part} {number}", line) for number, line in enumerate(document.get(part, ()), 1)]
+        places = [(name, label, numbers.get(label, 0), line) for label, line in labelled]
+        lines = [_line(place, document, purposes, permits=place[1] not in ended) for place in places]
         made += sorted(lines, key=lambda line: not line.receiver)
     return made
 
 
-def _line(where: str, document: dict[str, Any], line: dict[str, Any], purposes: Mapping[str, Purpose]) -> Line:
-    _check(where, line, purposes)
+def _numbers(text: str) -> dict[str, int]:
+    """On which line of the text each part and number begins; a list that is written in another way has none."""
+    found: dict[str, int] = {}
+    counts = dict.fromkeys(PARTS, 0)
+    for heading in HEADING.finditer(text):
+        counts[heading[1]] += 1
+        found[f"{heading[1]} {counts[heading[1]]}"] = text.count("\n", 0, heading.start(1)) + 1
+    return found
+
+
+def _line(place: Place, document: dict[str, Any], purposes: Mapping[str, Purpose], *, permits: bool) -> Line:
+    name, label, number, line = place
+    _check(f"{name}: {label}", line, purposes)
     tier = line.get("tier", 0)
     named = line.get("classes", [code for code, level in CLASS_TIERS.items() if level <= tier])
     return Line(
@@ -207,7 +289,7 @@ def _line(where: str, document: dict[str, Any], line: dict[str, Any], purposes: 
         receiver_kind=line.get("receiver_kind", ""),
         purposes=frozenset(line["purposes"]),
         roles=frozenset(line.get("roles", ())),
-        permits=line.get("effect", "permit") == "permit",
+        permits=permits and line.get("effect", "permit") == "permit",
         tier=tier,
         classes=frozenset(named) | {"existence"},
         basis=line.get("basis", ""),
@@ -217,6 +299,9 @@ def _line(where: str, document: dict[str, Any], line: dict[str, Any], purposes: 
         valid_from=max(line.get("valid_from", date.min), document["valid_from"]),
         valid_until=min(line.get("valid_until", date.max), document["valid_until"]),
         why=line.get("why", ""),
+        document=name,
+        label=label,
+        number=number,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.disclosure.agreements import CLASS_TIERS, Agreements, Line
+from gateway.disclosure.purposes import Purpose
 from gateway.disclosure.question import Asked as Asked
 from gateway.disclosure.question import Subject as Subject
 from gateway.disclosure.question import Tie as Tie
@@ -125,10 +126,16 @@ def _reason_against(asked: Asked, subject: Subject, line: Line | None) -> str | 
 
 
 def _obligations(asked: Asked, line: Line, wishes: Wishes) -> tuple[str, ...]:
-    """What goes with the answer. Under a duty: decide whether it is safe to tell the person, and only that person."""
-    obligations = list(line.obligations)
-    if asked.purpose.is_duty:
-        obligations += [code for code in ("tell-only-this-person", "review-by") if code not in obligations]
-        if wishes.refused and "seek-advice" not in obligations:
-            obligations.append("seek-advice")
-    return tuple(obligations)
+    """What goes with the answer: of the agreement and the law, of who permits it, of a refusal that a duty passes over."""
+    standing = standing_obligations(line, asked.purpose)
+    advice = ["seek-advice"] if wishes.refused else []
+    asks = advice if asked.purpose.is_duty else sorted(wishes.obliged)
+    return (*standing, *[code for code in asks if code not in standing])
+
+
+def standing_obligations(line: Line, purpose: Purpose) -> tuple[str, ...]:
+    """What goes with every answer by a line, whoever it is about. Under a duty: decide whether it is safe to tell the
+    person, and only that person."""
+    if not purpose.is_duty:
+        return line.obligations
+    return (*line.obligations, *[code for code in ("tell-only-this-person", "review-by") if code not in line.obligations])

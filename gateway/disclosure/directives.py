@@ -3,6 +3,10 @@
 What could widen a wish if it were overlooked makes the whole Consent refuse: an element, a modifierExtension other than
 while-status, implicitRules, a scope that is not known. An actor, action, purpose or class that is not understood is
 kept as such and matches in the refusing direction alone (IHE PCF 1.1; FHIR R4 Consent and 2.4.2, modifiers).
+
+What the maker asks of those who hear ("tell me each time") is an extension ``obligation`` of the provision that lets
+them hear, a Coding of the code system obligation. One that is not known makes the whole Consent refuse: leave that
+was given on a condition is not leave without it.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.disclosure.agreements import CLASS_TIERS
+from gateway.disclosure.agreements import CLASS_TIERS, OBLIGATIONS
 from gateway.disclosure.rules import UNREAD, Directive, Effect, Rule
 from gateway.fhir import systems
 from gateway.fhir.codes import AGENCY_KINDS
@@ -30,6 +34,9 @@ KNOWN_RULE_ELEMENTS = frozenset({"id", "type", "period", "actor", "action", "pur
     "extension",
     "modifierExtension",
 }
+# Classes that are published and never told (legal orders: by no agreement yet): to refuse them refuses nothing else.
+NEVER_TOLD = frozenset({"address", "diagnosis", "mha-section", "abuse-category", "medication", "free-text", "legal-order"})
+NAMED_CLASSES = NEVER_TOLD | CLASS_TIERS.keys()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FAULTS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
@@ -50,6 +57,7 @@ def compile_consent(consent: Resource, ref: str, recorded_by: str, recorded: int
 
 
 def _directive(consent: Resource, ref: str, recorded_by: str, recorded: int) -> Directive:
+    rule = _root(consent)
     return Directive(
         ref=ref,
         recorded_by=recorded_by,
@@ -59,10 +67,11 @@ def _directive(consent: Resource, ref: str, recorded_by: str, recorded: int) -> 
         made=_made(consent, recorded),
         recorded=recorded,
         in_force=consent.get("status") == "active",
-        rule=_root(consent),
+        rule=rule,
         capacity=str(extension_value(consent, "capacity", "valueCode") or ""),
         wish_kind=str(extension_value(consent, "wish-kind", "valueCode") or ""),
         doubted=_doubted(consent),
+        obliging=rule is not None and rule.obliging,
     )
 
 
@@ -132,7 +141,21 @@ def _rule(provision: Resource, outer: list[Resource] | None = None) -> Rule:
         needs_unknown=any(key in provision for key in NARROWING),
         while_status=_while_status([*(outer or ()), *provision.get("modifierExtension", ())]),
         exceptions=tuple(_rule(nested) for nested in provision.get("provision", ())),
+        obligations=_obligations(provision),
     )
+
+
+def _obligations(provision: Resource) -> frozenset[str]:
+    """What this rule asks of who hears. ValueError for one that is not known."""
+    own = [one for one in provision.get("extension", ()) if str(one.get("url", "")).endswith("/StructureDefinition/obligation")]
+    stated = frozenset(str(one["valueCoding"]["code"]) for one in own)
+    if not stated <= OBLIGATIONS or any(not _is_obligation(one["valueCoding"]) for one in own):
+        raise ValueError("an obligation that is not understood")
+    return stated
+
+
+def _is_obligation(coding: Resource) -> bool:
+    return str(coding.get("system", "")).endswith("/CodeSystem/obligation")
 
 
 def _while_status(modifiers: list[Resource]) -> str:
@@ -174,7 +197,7 @@ def _purpose(coding: Resource) -> str:
 
 def _class(coding: Resource) -> str:
     system, code = str(coding.get("system", "")), str(coding.get("code", ""))
-    return code if system.endswith("/CodeSystem/data-class") and code in CLASS_TIERS else UNREAD
+    return code if system.endswith("/CodeSystem/data-class") and code in NAMED_CLASSES else UNREAD
 
 
 def _codes_of(concept: Resource | None, system: str) -> frozenset[str]:

@@ -56,6 +56,7 @@ class Rule:
     needs_unknown: bool  # names a code, label, instance or data period, which a status lookup does not state
     while_status: str
     exceptions: tuple[Rule, ...]
+    obligations: frozenset[str] = NOTHING  # what it asks of those whom it lets hear
 
     def _speaks(self, facts: Facts) -> bool | None:  # noqa: C901 - one question after another, on the busiest path
         """Whether this rule, without its exceptions, speaks of a request, whatever class is asked for; None where the
@@ -103,6 +104,17 @@ class Rule:
         permitted = (surely & permitted) - refused
         return permitted, maybe - permitted
 
+    def obliges(self, facts: Facts) -> frozenset[str]:
+        """What it, or an exception of it, asks of who hears, wherever it may speak of the request."""
+        if self._speaks(facts) is False:
+            return NOTHING
+        return self.obligations.union(*(exception.obliges(facts) for exception in self.exceptions))
+
+    @property
+    def obliging(self) -> bool:
+        """Whether it, or an exception of it, asks anything of who hears."""
+        return bool(self.obligations) or any(exception.obliging for exception in self.exceptions)
+
     @property
     def conditional(self) -> bool:
         """Whether it, or an exception of it, holds only in a state."""
@@ -125,12 +137,17 @@ class Directive:
     capacity: str = ""  # had | lacked | not-assessed
     wish_kind: str = ""
     doubted: bool = False  # its verification says that it was not verified
+    obliging: bool = False  # asks something of those whom it lets hear
 
     def says(self, facts: Facts, classes: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
         """Of these classes, those that it permits and those that it refuses. What cannot be understood refuses."""
         if not self.in_force:
             return NOTHING, NOTHING
         return (NOTHING, classes) if self.rule is None else self.rule.says(facts, classes)
+
+    def obliges(self, facts: Facts) -> frozenset[str]:
+        """What it asks of who hears by it."""
+        return self.rule.obliges(facts) if self.obliging and self.rule is not None else NOTHING
 
     def may_be_later_than(self, other: Directive) -> bool:
         """Whether this takes the other's place: made after it, or, where their times overlap, recorded after it.

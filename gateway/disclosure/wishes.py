@@ -25,6 +25,7 @@ class Wishes(NamedTuple):
     outright: frozenset[str]  # refused, and not only because a condition (while I am in hospital) is not met
     condition_failed: bool
     considered: tuple[str, ...]
+    obliged: frozenset[str]  # what those who permit ask of who hears
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -32,7 +33,7 @@ class Wishes(NamedTuple):
         return self.permitted - self.refused
 
 
-NO_WISHES = Wishes(frozenset(), frozenset(), frozenset(), False, ())
+NO_WISHES = Wishes(frozenset(), frozenset(), frozenset(), False, (), frozenset())
 
 
 def wishes_of(asked: Asked, subject: Subject, directives: Iterable[Directive], ties: list[Tie], line: Line) -> Wishes:
@@ -44,6 +45,7 @@ def wishes_of(asked: Asked, subject: Subject, directives: Iterable[Directive], t
     permitted: set[str] = set()
     refused: set[str] = set()
     outright: set[str] = set()
+    obliged: frozenset[str] = frozenset()
     failed = False
     asking, age = _facts(asked), _age(asked, subject)
     for directive in counted:
@@ -51,13 +53,15 @@ def wishes_of(asked: Asked, subject: Subject, directives: Iterable[Directive], t
         permits, refuses = directive.says(facts, EVERY_CLASS)
         if _may_permit(asked, subject, age, ties, line, directive):
             permitted |= permits
+            if permits and directive.obliging:
+                obliged |= directive.obliges(facts)
         if _may_refuse(asked, subject, age, ties, directive):
             refused |= refuses
             conditional = "existence" not in permits and _condition_failed(directive, facts)
             failed |= conditional
             outright |= set() if conditional else refuses
     considered = tuple(sorted(directive.ref for directive in counted))
-    return Wishes(frozenset(permitted), frozenset(refused), frozenset(outright), failed, considered)
+    return Wishes(frozenset(permitted), frozenset(refused), frozenset(outright), failed, considered, obliged)
 
 
 def against(wishes: Wishes) -> str | None:

@@ -59,7 +59,7 @@ def _hold(desk: Desk, resources: list[Sourced]) -> Generator[Any, Any, None]:
     for one in resources:
         named.update(identifiers(one.resource))
         named.update(filter(None, (identity(one.resource.get(part)) for part in ("subject", "patient"))))
-    yield Hold(tuple(_hold_token(desk, text) for text in named))
+    yield Hold(tuple(hold_token(desk, text) for text in named))
     behind: set[bytes] = set()
     for text in sorted(named):
         if text.startswith(f"{NHS_NUMBER}|"):
@@ -70,7 +70,7 @@ def _hold(desk: Desk, resources: list[Sourced]) -> Generator[Any, Any, None]:
         yield Hold(tuple(behind))
 
 
-def _hold_token(desk: Desk, text: str) -> bytes:
+def hold_token(desk: Desk, text: str) -> bytes:
     """The token under which decisions hold a person; an agency's own for who has no NHS number here."""
     system, _, value = text.partition("|")
     return desk.ctx.vault.nhs_token(value) if system == NHS_NUMBER else desk.ctx.vault.token("hold", desk.agency, text)

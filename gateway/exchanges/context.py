@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.disclosure.agreements import Agreements
 from gateway.disclosure.purposes import Purpose
+from gateway.disclosure.wording import Wording, shipped_wording
 from gateway.fhir import systems
 from gateway.notification.topics import Topic
 from gateway.store.vault import Vault
@@ -16,7 +17,7 @@ from gateway.store.vault import Vault
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Context:
-    """Everything compiled at start. Frozen: a change of policy is a new start."""
+    """Everything compiled at start. Frozen, but for agreements: what is put in force is taken up in place, between two decisions."""
 
     vault: Vault
     agreements: Agreements
@@ -28,6 +29,9 @@ class Context:
     name: str = "Think Family Gateway"
     base: str = systems.BASE  # canonical base of our own codes
     loopback_allowed: bool = False  # demo and test: receivers on this machine
+    counted: set[bytes] = field(default_factory=set)  # charges once read as counted: a memory of charge.py
+    wording: Wording = field(default_factory=shipped_wording)  # what practitioners and patients read
+    quota: int = 30  # different people that a user may ask about within an hour
 
 
 def new_id() -> str:

@@ -22,6 +22,7 @@ from gateway.store.people import Held, Opened
 MENTAL_HEALTH = frozenset({"adult-mental-health", "perinatal-mental-health", "camhs"})
 CONFIDENTIALITY = "/v3-Confidentiality"
 RESTRICTED = frozenset({"R", "V"})
+SHIELD = "shield"  # the extension of a Patient that the owner's people have shielded
 WHOLE_DATE = 10  # characters
 Resource = dict[str, Any]
 
@@ -172,7 +173,12 @@ def _restriction(patient: Resource, shielding: list[str]) -> str:
     stated = str(extension_value(patient, "restriction", "valueCode") or "")
     if stated in ADOPTED:
         return stated
-    return min(shielding, default="") or stated or ("protected" if is_restricted(patient) else "")
+    return min(shielding, default="") or stated or ("protected" if is_restricted(patient) or is_shielded(patient) else "")
+
+
+def is_shielded(patient: Resource) -> bool:
+    """Whether the owner's people have shielded the record: no feed sets or lifts that."""
+    return extension_value(patient, SHIELD, "valueInstant") is not None
 
 
 def is_restricted(resource: Resource) -> bool:

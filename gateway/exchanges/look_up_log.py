@@ -10,13 +10,18 @@ from gateway.fhir import systems
 from gateway.store.ledger import Moment
 
 NAME = "look_up_status"
+NOBODY = Finding(None, "", Known("self", "", []))
 
 
 def entries(ask: LookupRequest, moment: Moment, identifier: str, policy: str, findings: list[Finding]) -> tuple[Entry, ...]:
     """One line for each agency and person; exactly one, the first, stands for the request as the asker's auditor sees it.
 
-    Where nobody shares anything for this purpose the request has a line of its own, without a custodian.
+    Where nobody shares anything for this purpose, and where danger to life is claimed, the request has a line of its
+    own, without a custodian.
     """
+    if ask.is_override:
+        mine = _line(ask, moment, identifier, policy, NOBODY, first=True)._replace(outcome=DONE, kind=Kind.OVERRIDE)
+        return (mine, *(_line(ask, moment, identifier, policy, one, first=False) for one in findings))
     if not any(one.group or one.reason != "no-agreement" for one in findings):
         mine = gate_entry(ask, moment, identifier, policy, "no-agreement")
         return (mine, *(_line(ask, moment, identifier, policy, one, first=False) for one in findings))
@@ -26,7 +31,7 @@ def entries(ask: LookupRequest, moment: Moment, identifier: str, policy: str, fi
 
 def gate_entry(ask: LookupRequest, moment: Moment, identifier: str, policy: str, reason: str) -> Entry:
     """A request that was refused before any agency was reached."""
-    return _line(ask, moment, identifier, policy, Finding(None, "", Known("self", "", []), reason=reason), first=True)
+    return _line(ask, moment, identifier, policy, NOBODY._replace(reason=reason), first=True)
 
 
 def _line(ask: LookupRequest, moment: Moment, identifier: str, policy: str, finding: Finding, *, first: bool) -> Entry:
@@ -55,7 +60,7 @@ def _line(ask: LookupRequest, moment: Moment, identifier: str, policy: str, find
         refusal="" if permit else finding.reason,
         disclosure=identifier,
         request_id=ask.request_id,
-        detail=_why(ask),
+        detail=why(ask),
         asked=first,
     )
 
@@ -67,7 +72,7 @@ def _found(known: Known) -> tuple[str, ...]:
     return (f"{systems.NHS_NUMBER}|{known.nhs}",)
 
 
-def _why(ask: LookupRequest) -> tuple[tuple[str, str], ...]:
+def why(ask: LookupRequest) -> tuple[tuple[str, str], ...]:
     """What was asked beside the person, and why: from the request alone."""
     kind, reason, justification = ask.override or ("", "", "")
     if ask.about == ("self",) and not ask.reason and ask.override is None:

@@ -19,7 +19,7 @@ from gateway.fhir.codes import CHILDREN, FOSTER_CARERS, PARENTS
 from gateway.fhir.dates import first_day
 from gateway.fhir.elements import nhs_number
 from gateway.store import people
-from gateway.store.ledger import Moment
+from gateway.store.ledger import Moment, Rows
 from gateway.store.people import Held, Opened
 from gateway.store.sql import Read
 
@@ -34,19 +34,31 @@ class Found(NamedTuple):
     known: list[Known]
     doubt: str  # cannot-say-reason where children or parents were asked about and none can be named
 
+    def everybody(self) -> list[Known]:
+        """The person asked about and all others, each once."""
+        return self.known if any(one is self.me for one in self.known) else [self.me, *self.known]
+
     def none_told(self, about: str) -> bool:
         """Whether children or parents were asked about and nobody has told us of any."""
         return about in ROLES and not any(one.about == about for one in self.known)
 
 
-def find_people(ctx: Context, ask: LookupRequest, moment: Moment, on: date) -> Generator[Any, Any, Found]:
-    """The persons asked about. Without a NHS number nobody is looked for."""
+def first_reads(ctx: Context, ask: LookupRequest) -> tuple[Read, ...]:
+    """What is read of the person asked about; nothing without a NHS number."""
     if not ask.nhs:
+        return ()
+    token = ctx.vault.nhs_token(ask.nhs)
+    return (Read(people.DOSSIER, {"key": token}, (token,)),)
+
+
+def find_people(
+    ctx: Context, ask: LookupRequest, moment: Moment, on: date, dossiers_read: list[Rows]
+) -> Generator[Any, Any, Found]:
+    """The persons asked about, from what ``first_reads`` gave. Without a NHS number nobody is looked for."""
+    if not dossiers_read:
         nobody = Known("self", "", [])
         return Found(nobody, [nobody] if "self" in ask.about else [], "ring-the-desk")
-    token = ctx.vault.nhs_token(ask.nhs)
-    rows = people.open_dossier(ctx.vault, (yield Read(people.DOSSIER, {"key": token}, (token,))))
-    me = _as_known("self", ask.nhs, rows)
+    me = _as_known("self", ask.nhs, people.open_dossier(ctx.vault, dossiers_read[0]))
     found = [me] if "self" in ask.about else []
     kinds = [about for about in ask.about if about in ROLES]
     if not kinds:

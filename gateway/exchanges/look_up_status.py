@@ -17,21 +17,29 @@ from gateway.disclosure.release import release
 from gateway.disclosure.rules import Directive
 from gateway.exchanges import dossiers
 from gateway.exchanges.agencies import is_fresh
+from gateway.exchanges.charge import OVER, charge_for
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.dossiers import Known, Resource
+from gateway.exchanges.interests import avoided, interests_read
 from gateway.exchanges.look_up_log import entries, gate_entry
-from gateway.exchanges.look_up_people import Found, find_people
+from gateway.exchanges.look_up_people import Found, find_people, first_reads
 from gateway.exchanges.look_up_people import hospital_states as hospital_states
+from gateway.exchanges.look_up_reviews import conflict_item, override_items
 from gateway.exchanges.lookups import Finding
 from gateway.exchanges.lookups import Group as Group
 from gateway.exchanges.lookups import LookupAnswer as LookupAnswer
 from gateway.exchanges.lookups import LookupRequest as LookupRequest
+from gateway.exchanges.reviews import CONFLICT
 from gateway.fhir import systems
 from gateway.fhir.codes import Answer
 from gateway.fhir.dates import first_day
 from gateway.store import clock
-from gateway.store.ledger import Feed, Moment, Outcome, Story
+from gateway.store.ledger import Feed, Moment, Outcome, Rows, Story
 from gateway.store.people import Opened
+from gateway.store.sql import Write
+
+# Refused for what is not the asker's doing, or before it is known who asks.
+NOT_CHARGED = frozenset({"token-superseded", "policy-stale"})
 
 
 class Enquiry(NamedTuple):
@@ -43,6 +51,7 @@ class Enquiry(NamedTuple):
     on: date
     moment: Moment
     hospital: dict[str, bool]
+    avoided: frozenset[str] = frozenset()  # NHS numbers of the asker and their family
 
 
 class Person(NamedTuple):
@@ -57,16 +66,41 @@ def look_up_status(ctx: Context, ask: LookupRequest, moment: Moment) -> Story[Lo
     """One lookup. Always an answer: refusals are values."""
     asked = as_asked(ctx, ask, moment)
     refused = refusal_at_gate(ctx, ask, asked, moment)
-    if refused or asked is None:
+    if refused in NOT_CHARGED:
         return _refuse(ctx, ask, moment, refused)
-    covered, on = covering(ctx, asked, moment), asked.on
-    found = yield from find_people(ctx, ask, moment, on)
+    charge = charge_for(ctx, ask.requester, ask.nhs or ask.birth_date, moment)
+    counting, interests = charge.reads, interests_read(ctx, ask.requester)
+    if refused or asked is None:
+        charged = charge.taken((yield counting) if counting else [])
+        return _refuse(ctx, ask, moment, OVER if charged is None else refused, charged)
+    wanted = (*counting, *interests, *first_reads(ctx, ask))
+    rows = (yield wanted) if wanted else []
+    charged, rows = charge.taken(rows[: len(counting)]), rows[len(counting) :]
+    if charged is None:
+        return _refuse(ctx, ask, moment, OVER)
+    enquiry = Enquiry(ctx, ask, asked, asked.on, moment, {}, avoided(ctx, rows[: len(interests)]))
+    return (yield from _look_up(enquiry, rows[len(interests) :], charged))
+
+
+def _look_up(enquiry: Enquiry, rows: list[Rows], charged: tuple[Write, ...]) -> Story[LookupAnswer]:
+    """A lookup that passed its gates, with what its first read gave."""
+    ctx, ask, asked, on, moment, *_ = enquiry
+    covered = covering(ctx, asked, moment)
+    if ask.nhs in enquiry.avoided:
+        return _answer(enquiry, covered, _conflicted(enquiry, covered), charged)
+    found = yield from find_people(ctx, ask, moment, on, rows)
     hospital = yield from hospital_states(ctx, found.known, on, moment)
-    enquiry = Enquiry(ctx, ask, asked, on, moment, hospital)
+    enquiry = enquiry._replace(hospital=hospital)
     findings = [_finding(enquiry, one, feed) for one in _with_wishes(found.known, on) for feed in covered]
     findings += [_unlinked(enquiry, found, about, feed) for about in ask.about for feed in covered if found.none_told(about)]
     findings += _held_elsewhere(found, {asked.requester.agency, *(feed.code for feed in covered)})
-    return _answer(enquiry, covered, findings)
+    return _answer(enquiry, covered, findings, charged, found)
+
+
+def _conflicted(enquiry: Enquiry, covered: list[Feed]) -> list[Finding]:
+    """Who asks about themselves or their family gets what is said when a record does not leave, and nobody is looked for."""
+    ask, refusal = enquiry.ask, Refuse(CONFLICT)
+    return [_kept_back(enquiry, Known(about, ask.nhs, []), feed, refusal) for about in ask.about for feed in covered]
 
 
 def as_asked(ctx: Context, ask: LookupRequest, moment: Moment) -> Asked | None:
@@ -112,6 +146,8 @@ def _finding(enquiry: Enquiry, person: Person, feed: Feed) -> Finding:
     """One agency, one person. A relative whom the asker alone has told of is nobody's; who has no involvement that has
     begun is a stranger here, as is who was adopted; a shield stands before that."""
     known = person.known
+    if known.nhs in enquiry.avoided:
+        return _kept_back(enquiry, known, feed, Refuse(CONFLICT))
     if known.about != "self" and not proven(tuple(known.proof), enquiry.asked.requester.agency):
         return _kept_back(enquiry, known, feed, Refuse("no-relationship"))
     row = known.at(feed.code)
@@ -165,11 +201,13 @@ def _stranger(enquiry: Enquiry, known: Known, feed: Feed, reason: str) -> Findin
 def _doubt(enquiry: Enquiry, known: Known, feed: Feed) -> str:
     """Why not-known may not be said (cannot-say-reason); empty where it may."""
     asked = enquiry.asked
+    if enquiry.ask.is_override:
+        return RING
     line = enquiry.ctx.agreements.line(
         feed.code, asked.requester.agency, asked.kind, asked.purpose.code, asked.requester.role, asked.on
     )
     if line is None or not line.explicit_negatives or not _is_sure_who(enquiry, known):
-        return "ring-the-desk"
+        return RING
     return "" if feed.complete and is_fresh(feed, enquiry.moment.at) else "data-too-old"
 
 
@@ -183,21 +221,24 @@ def _is_sure_who(enquiry: Enquiry, known: Known) -> bool:
     return bool(known.nhs) and ask.verified and born is not None and known.birth_dates() <= {born}
 
 
+RING = "ring-the-desk"
 DUTY_REASONS = {"no-relationship": "no-relationship-recorded", "feed-stale": "data-too-old"}
 
 
 def _kept_back(enquiry: Enquiry, known: Known, feed: Feed, refusal: Refuse) -> Finding:
-    """A record that does not leave: part of a duty answer as cannot-say, of a wish answer not at all."""
+    """A record that does not leave: part of a duty answer as cannot-say, of a wish answer not at all. An override's owner
+    rings back: its negatives are all of one shape."""
     group = None
     if enquiry.asked.purpose.is_duty:
-        reason = DUTY_REASONS.get(refusal.reason, "ring-the-desk")
+        reason = RING if enquiry.ask.is_override else DUTY_REASONS.get(refusal.reason, RING)
         group = Group(feed.code, known.about, Answer.CANNOT_SAY, reason)
     return Finding(group, feed.code, known, reason=refusal.reason, consents=refusal.consents)
 
 
 def _unlinked(enquiry: Enquiry, found: Found, about: str, feed: Feed) -> Finding:
     """Children or parents were asked about, and none can be named."""
-    group = Group(feed.code, about, Answer.CANNOT_SAY, found.doubt) if enquiry.asked.purpose.is_duty else None
+    doubt = RING if enquiry.ask.is_override else found.doubt
+    group = Group(feed.code, about, Answer.CANNOT_SAY, doubt) if enquiry.asked.purpose.is_duty else None
     return Finding(group, feed.code, Known(about, enquiry.ask.nhs, []), reason="no-relationship")
 
 
@@ -205,12 +246,18 @@ def _held_elsewhere(found: Found, apart_from: set[str]) -> list[Finding]:
     """Agencies that hold the person and share nothing with the asker: their auditors see that somebody asked."""
     if found.known == [found.me] and not found.me.hidden and all(row.agency in apart_from for row in found.me.rows):
         return []
-    everybody = found.known if any(one is found.me for one in found.known) else [found.me, *found.known]
-    others = {(row.agency, id(one)): one for one in everybody for row in (*one.rows, *one.hidden) if row.agency not in apart_from}
+    others = {
+        (row.agency, id(one)): one
+        for one in found.everybody()
+        for row in (*one.rows, *one.hidden)
+        if row.agency not in apart_from
+    }
     return [Finding(None, agency, one, reason="no-agreement") for (agency, _), one in others.items()]
 
 
-def _answer(enquiry: Enquiry, covered: list[Feed], findings: list[Finding]) -> Outcome[LookupAnswer]:
+def _answer(
+    enquiry: Enquiry, covered: list[Feed], findings: list[Finding], charged: tuple[Write, ...], found: Found | None = None
+) -> Outcome[LookupAnswer]:
     mode, duty = enquiry.asked.purpose.mode, enquiry.asked.purpose.is_duty
     groups = tuple(one.group for one in findings if one.group)
     permits = [one.permit for one in findings if one.permit]
@@ -225,7 +272,19 @@ def _answer(enquiry: Enquiry, covered: list[Feed], findings: list[Finding]) -> O
         explanation=enquiry.ctx.explanations[f"{mode}/{_strongest(groups)}"],
         held=not duty or not groups or Answer.CANNOT_SAY in [group.answer for group in groups],
     )
-    return Outcome(answer, entries(enquiry.ask, enquiry.moment, answer.id, enquiry.ctx.agreements.version, findings))
+    audit = entries(enquiry.ask, enquiry.moment, answer.id, enquiry.ctx.agreements.version, findings)
+    return Outcome(answer, audit, (*charged, *_items(enquiry, found, answer.id)))
+
+
+def _items(enquiry: Enquiry, found: Found | None, identifier: str) -> list[Write]:
+    """What somebody has to look at afterwards."""
+    ctx, ask, moment = enquiry.ctx, enquiry.ask, enquiry.moment
+    items: list[Write] = []
+    if ask.nhs in enquiry.avoided:  # by the request alone: an item on a relative's account would tell whose relative it is
+        items.append(conflict_item(ctx, ask, moment, identifier))
+    if ask.is_override:
+        items += override_items(ctx, ask, moment, found.everybody() if found else (), identifier)
+    return items
 
 
 STRENGTH = [Answer.KNOWN, Answer.RECENTLY_CLOSED, Answer.CLOSED, Answer.CANNOT_SAY, Answer.NOT_KNOWN]
@@ -240,7 +299,10 @@ def _each_once(codes: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(codes))
 
 
-def _refuse(ctx: Context, ask: LookupRequest, moment: Moment, reason: str) -> Outcome[LookupAnswer]:
-    """Refused at a gate: the words are constant and depend on the request alone."""
-    answer = LookupAnswer(new_id(), moment.at, "none", refused=reason, held=False)
-    return Outcome(answer, (gate_entry(ask, moment, answer.id, ctx.agreements.version, reason),))
+def _refuse(
+    ctx: Context, ask: LookupRequest, moment: Moment, reason: str, charged: tuple[Write, ...] | None = None
+) -> Outcome[LookupAnswer]:
+    """Refused at a gate: the words are constant and depend on the request alone. Where rows of the person were read, how
+    long that took is not shown."""
+    answer = LookupAnswer(new_id(), moment.at, "none", refused=reason, held=reason == OVER)
+    return Outcome(answer, (gate_entry(ask, moment, answer.id, ctx.agreements.version, reason),), charged or ())

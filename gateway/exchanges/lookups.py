@@ -12,6 +12,8 @@ from gateway.fhir import systems
 from gateway.fhir.codes import Answer
 from gateway.store.ledger import Feed
 
+EMERGENCY = "emergency"  # the purpose of an override
+
 
 class LookupRequest(NamedTuple):
     """A lookup as the edge understood it; nothing in it is decided yet."""
@@ -27,6 +29,11 @@ class LookupRequest(NamedTuple):
     reason: str = ""
     override: tuple[str, str, str] | None = None  # type, reason, justification
     request_id: str = ""
+
+    @property
+    def is_override(self) -> bool:
+        """Whether danger to life is claimed."""
+        return self.purpose == EMERGENCY
 
     @property
     def patient(self) -> str:

@@ -15,6 +15,7 @@ import orjson
 from gateway.audit.entry import DONE, REFUSED, Kind
 from gateway.disclosure.decision import Permit, gate
 from gateway.disclosure.requester import Requester
+from gateway.exchanges.charge import charge_now
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.decide_notice import decide_notice
 from gateway.exchanges.enqueue import topic_token
@@ -92,6 +93,8 @@ class EventsRequest:
 def subscribe(ctx: Context, ask: Subscribe, moment: Moment) -> Story[Subscribed]:
     """Create or update. Raises Forbidden at a gate, the same for everyone asked about."""
     check_current(ask.requester, moment)
+    if not ask.id:
+        yield from charge_now(ctx, ask.requester, ask.nhs, moment)
     known = yield from _known(ctx, ask) if ask.id else _nothing()
     _check_gate(ctx, ask, moment)
     identifier = ask.id or new_id()

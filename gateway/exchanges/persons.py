@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.exchanges.context import Context, new_id
+from gateway.exchanges.dossiers import SHIELD, is_shielded
 from gateway.exchanges.enqueue import Happened
 from gateway.fhir import systems
 from gateway.fhir.elements import identifiers, identity, nhs_number
@@ -24,6 +25,9 @@ SAME_NUMBER = (
     "This NHS number already stands under another local identifier of yours. "
     "If both are one person, send a merge (ADT A40); if not, correct the number."
 )
+
+
+SHIELDED = "A shielded record is not purged: let two of your people lift the shield first."
 
 
 @dataclass(slots=True)
@@ -47,7 +51,7 @@ class Desk:
 
     def store_patient(self, row: Opened, patient: Resource) -> Generator[Any, Any, None]:
         """Write a person's identity if it changed, and its tokens."""
-        patient = in_order(_still_told(row.patient, patient))
+        patient = in_order(_still_told(row.patient, _still_shielded(row.patient, patient)))
         if patient == row.patient:
             return
         yield from _check_number(self, row, patient)
@@ -59,6 +63,14 @@ class Desk:
             yield Write(people.DROP_NHS_TOKENS, {"person_id": row.id})
         for text in identifiers(patient):
             yield Write(people.ADD_TOKEN, self.token_row(row.id, text))
+
+    def mark_shielded(self, row: Opened, *, shielded: bool) -> Generator[Any, Any, None]:
+        """Put the mark of a shield on a row, or take it away: the owner's people alone do."""
+        told = [one for one in row.patient.get("extension", ()) if not _is_shield(one)]
+        mark = [{"url": systems.extension(SHIELD, self.ctx.base), "valueInstant": clock.instant(self.moment.at)}]
+        row.patient = _with_extensions(row.patient, [*told, *(mark if shielded else [])])
+        sealed = people.seal_patient(row.cipher, row.id, row.patient)
+        yield Write(people.SET_IDENTITY, {"person_id": row.id, "sealed": sealed, "at": self.moment.at})
 
     def token_row(self, row: str, text: str) -> dict[str, Any]:
         token, kind = self.token(text)
@@ -85,6 +97,23 @@ def _still_told(before: Resource, patient: Resource) -> Resource:
     return {**patient, "identifier": named}
 
 
+def _still_shielded(before: Resource, patient: Resource) -> Resource:
+    """A shield stands whatever a feed sends, and no feed sets one."""
+    sent = patient.get("extension") or []
+    told = [one for one in sent if not _is_shield(one)]
+    held = [one for one in before.get("extension", ()) if _is_shield(one)]
+    return _with_extensions(patient, [*told, *held]) if held or len(told) != len(sent) else patient
+
+
+def _with_extensions(patient: Resource, extensions: list[Resource]) -> Resource:
+    rest = {name: value for name, value in patient.items() if name != "extension"}
+    return {**rest, "extension": extensions} if extensions else rest
+
+
+def _is_shield(extension: Resource) -> bool:
+    return str(extension.get("url", "")).endswith(f"/StructureDefinition/{SHIELD}")
+
+
 def in_order(patient: Resource) -> Resource:
     """A person with the identifiers by their systems: the order in which they came in is no fact about anybody."""
     if "identifier" not in patient:
@@ -106,7 +135,7 @@ def _check_number(desk: Desk, row: Opened, patient: Resource) -> Generator[Any, 
 
 def find_or_create(desk: Desk, named: list[str]) -> Generator[Any, Any, Opened]:
     """The sender's row of a person with any of these identifiers; rows that prove to be one person are joined."""
-    rows = yield from _rows_named(desk, named)
+    rows = yield from rows_named(desk, named)
     if not rows:
         return (yield from _create(desk, named))
     survivor, *others = sorted(rows.values(), key=_local_first)
@@ -116,7 +145,7 @@ def find_or_create(desk: Desk, named: list[str]) -> Generator[Any, Any, Opened]:
     return survivor
 
 
-def _rows_named(desk: Desk, named: list[str]) -> Generator[Any, Any, dict[str, Opened]]:
+def rows_named(desk: Desk, named: list[str]) -> Generator[Any, Any, dict[str, Opened]]:
     """The sender's rows with any of these identifiers, by id, opened."""
     rows: dict[str, Opened] = {}
     for text in named:
@@ -209,7 +238,9 @@ def _absorb(desk: Desk, survivor: Opened, other: Opened, *, declared: bool = Fal
 def _check_joinable(survivor: Opened, other: Opened, *, declared: bool) -> None:
     """Rows are joined by a shared number only where they do not contradict each other, and never across an adoption."""
     for row in (survivor, other):
-        if any(str(one.get("url", "")).endswith("/restriction") for one in row.patient.get("extension", ())):
+        if is_shielded(row.patient) or any(
+            str(one.get("url", "")).endswith("/restriction") for one in row.patient.get("extension", ())
+        ):
             raise Unprocessable("A record that is restricted is never joined with another.", code="business-rule")
     if declared:
         return
@@ -272,9 +303,11 @@ def _repoint(desk: Desk, columns: Row, survivor: Opened) -> Generator[Any, Any, 
 
 def purge_person(desk: Desk, patient: Resource) -> Generator[Any, Any, list[Happened]]:
     """Everything this sender holds of a person goes: identity, tokens, records; who was told hears that it is taken back."""
-    found = yield from _rows_named(desk, identifiers(patient))
+    found = yield from rows_named(desk, identifiers(patient))
     happened: list[Happened] = []
     for row in found.values():
+        if is_shielded(row.patient):
+            raise Unprocessable(SHIELDED, code="business-rule")
         happened.append(Happened(row.id, Change(RETRACTED, clock.day(desk.moment.at).isoformat(), True, "delete")))
         yield from _empty(desk, row)
     return happened

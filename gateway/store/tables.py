@@ -221,13 +221,13 @@ agreement = Table(
     _time("ended", nullable=True),  # replaced or revoked
 )
 
-# Whom a user has asked about within an hour: quotas are shared by all workers.
+# Whom a user has asked about within an hour: quotas are shared by all workers. Nobody has more places than the quota.
 charge = Table(
     "charge",
     metadata,
-    _bytes("who", primary_key=True),  # keyed token of client and user
-    Column("hour", BigInteger, primary_key=True, autoincrement=False),  # since 1970
-    _bytes("person", primary_key=True),  # keyed token
+    _bytes("who", primary_key=True),  # the hour since 1970, then a keyed token of client and user
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    _bytes("person"),  # keyed token
 )
 
 # What somebody has to look at: overrides, lookups without a case, claims that did not fit.

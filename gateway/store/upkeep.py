@@ -1,4 +1,4 @@
-"""Housekeeping: signed heads of the access log (C2SP tlog-checkpoint), and assertions that have run out."""
+"""Housekeeping: signed heads of the access log (C2SP tlog-checkpoint), assertions that have run out, quotas of past hours."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, bindparam, delete
 from gateway.audit.checkpoint import sign
 from gateway.audit.merkle import Frontier
 from gateway.store.audit_log import ADD_CHECKPOINT, HEAD, LAST_CHECKPOINT
+from gateway.store.charges import FORGET_CHARGES, hour_mark
 from gateway.store.ledger import Ledger, Moment, Upkeep
 from gateway.store.sql import Read, Statement, Write
 from gateway.store.tables import seen_assertion
@@ -45,6 +46,7 @@ def _sign(_: Any, origin: Origin, moment: Moment) -> Generator[Any, Any, Upkeep[
     head = Frontier.from_bytes((yield Read(HEAD))[0][0])
     last = yield Read(LAST_CHECKPOINT)
     yield Write(FORGET, {"at": moment.at - MINUTE})
+    yield Write(FORGET_CHARGES, {"before": hour_mark(moment.at - MINUTE)})
     if head.size == 0 or (last and last[0][0] == head.size):
         return Upkeep(head.size)
     note = sign(origin.name, head.size, head.root(), origin.vault.signing)

@@ -13,9 +13,9 @@ def upgrade() -> None:
     op.create_table(
         "charge",
         sa.Column("who", sa.LargeBinary(), nullable=False),
-        sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("person", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("who", "hour", "person", name=op.f("pk_charge")),
+        sa.PrimaryKeyConstraint("who", "place", name=op.f("pk_charge")),
     )
     op.create_table(
         "agreement",

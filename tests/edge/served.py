@@ -50,7 +50,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
     stated = {
         "KIND": settings.kind, "DATA": settings.data, "KEYS": settings.keys_folder, "DATABASE_URL": settings.database_url,
         "URL": settings.url, "PORT": settings.port, "AGREEMENTS": settings.agreements, "RETRY_SECONDS": settings.retry_seconds,
-        "CHECKPOINT_SECONDS": 1,
+        "CHECKPOINT_SECONDS": 1, "QUOTA_PERSONS_PER_HOUR": settings.quota_persons_per_hour,
     }  # fmt: skip
     return {**kept, **{f"GATEWAY_{name}": str(value) for name, value in stated.items()}, **more}
 

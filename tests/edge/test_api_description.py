@@ -15,12 +15,13 @@ from gateway.api.operations import OPERATIONS
 from gateway.demo import people
 from gateway.demo.people import AMINA, LA_CODE, LEO, STRANGER
 from gateway.fhir import systems
+from gateway.settings import HERE
 from tests.data.edge import flag, is_valid, message, outcome, related
 from tests.world import World
 from tests.write_openapi import TARGET, text
 
 EXAMPLES = Path(openapi.FOLDER)
-DIFFERS = re.compile(rb"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\d(?:T[0-9:.]+Z)?")
+DIFFERS = re.compile(rb"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\d(?:T[0-9:.]+Z)?|\b[0-9a-f]{16}\b")
 
 
 def told(content: bytes) -> Any:
@@ -56,6 +57,11 @@ def test_every_operation_is_described_once_with_every_refusal() -> None:
 # -- examples ---------------------------------------------------------------------------------------------------------
 
 
+def shown(name: str) -> Any:
+    """A request of docs/examples, as it stands there."""
+    return json.loads((HERE / "docs" / "examples" / f"{name}.json").read_text())
+
+
 def _case(lookup: dict[str, Any]) -> dict[str, Any]:
     return lookup
 
@@ -64,6 +70,8 @@ REQUESTS: dict[str, tuple[str, str, tuple[str, ...], Any]] = {
     "lookup-known": ("knownToServices", "/fhir/Patient/$known-to-services", ("council-system", "sw22", "social-worker", "safeguarding-s47"), people.lookup(AMINA, "safeguarding-s47", case="C-1")),
     "lookup-no-information": ("knownToServices", "/fhir/Patient/$known-to-services", ("trust-epr", "nurse7", "ward-nurse", "amh-care-planning"), people.lookup(AMINA, "amh-care-planning", "children")),
     "lookup-cannot-say": ("knownToServices", "/fhir/Patient/$known-to-services", ("council-system", "sw22", "social-worker", "safeguarding-s47"), people.lookup(STRANGER, "safeguarding-s47", "children", case="C-1")),
+    "check-share": ("checkShare", "/fhir/$check-share", ("trust-epr", "nurse7", "ward-nurse", "amh-care-planning"), shown("check_share")),
+    "record-wish": ("recordWish", "/fhir/Consent/$record-wish", ("trust-epr",), shown("wish")),
     "subscription": ("createSubscription", "/fhir/Subscription", ("trust-epr", "cc4", "care-coordinator", "duty-to-share-16la"), people.subscription(LEO, "known-status-changed", "https://trust.example/fhir", "duty-to-share-16la", case="RIO-77", reason="Care plan of the child's mother")),
     "message": ("processMessage", "/fhir/$process-message", ("council-system",), message(flag(LEO, id="leo-plan"), related(LEO, AMINA, "MTH", id="leo-mother"), bundle="bundle-1", header="message-1")),
     "children": ("children", f"/children_social_care_data/{LA_CODE}/children", ("council-system",), [{"la_child_id": "LEO1", "social_care_episodes": [{"social_care_episode_id": "LEO1E1", "child_protection_plans": [{"child_protection_plan_id": "LEO1CPP", "start_date": "2026-11-01"}]}]}]),

@@ -261,7 +261,7 @@ class Machine:
         self.services = services
         self.keys = image.parent / "keys"
         self.agreements = image.parent / "agreements"
-        shutil.copytree(ROOT / "mappings" / "agreements" / "example", self.agreements)
+        self.agreements.mkdir()  # production shares by what was published
         self.running: list[subprocess.Popen[str]] = []
 
     def environment(self, name: str, port: int) -> dict[str, str]:

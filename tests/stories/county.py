@@ -17,7 +17,7 @@ from gateway.settings import Settings
 from gateway.store import clock, standing
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Write
-from tests.world import World
+from tests.world import World, groups, part
 
 S47, CARE, EARLY = "safeguarding-s47", "amh-care-planning", "early-help"
 PLAN = "9990001057 9990001065 9990001073 9990001081 9990001103 9990001111 9990001138 9990001146".split()
@@ -186,9 +186,9 @@ def masked(answer: httpx.Response) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and bytes of an answer, without its id and its time."""
     document = answer.json()
     text = answer.content
-    for part in document["parameter"]:
-        if part["name"] in ("disclosure", "asOf"):
-            value = part.get("valueId") or part["valueInstant"]
+    for one in document["parameter"]:
+        if one["name"] in ("disclosure", "asOf"):
+            value = one.get("valueId") or one["valueInstant"]
             text = text.replace(value.encode(), b"=" * len(value))
     headers = {name: value for name, value in answer.headers.items() if name not in ("x-request-id", "date")}
     return answer.status_code, headers, text
@@ -197,3 +197,51 @@ def masked(answer: httpx.Response) -> tuple[int, dict[str, str], bytes]:
 def agency(parts: list[dict[str, Any]]) -> str:
     """Whose answer a group is."""
     return str(next(one["valueReference"]["identifier"]["value"] for one in parts if one["name"] == "organization"))
+
+
+async def decides(
+    world: World, client: str, whose: Person, who: Person, *rules: dict[str, Any], when: str, capacity: str = "", kind: str = ""
+) -> None:
+    """A Consent is written down together with capacity and kind of wish."""
+    agency = COUNCIL if client.startswith("council") else TRUST
+    made = people.consent(whose, who, copy.deepcopy(list(rules)), agency=agency, when=when)
+    stated = {"capacity": capacity, "wish-kind": kind}
+    made["extension"] = [{"url": systems.extension(name), "valueCode": code} for name, code in stated.items() if code]
+    answer = await world.as_(client).post("/fhir/Consent", made)
+    assert answer.status_code == 201, answer.text
+
+
+SHARE, REASON = "duty-to-share-16la", "what happens to her bears on the child's welfare"
+Told = list[tuple[str, str, str | None]]
+
+
+def in_short(answer: dict[str, Any]) -> Told:
+    """About whom, answer, reason: of each group."""
+    return [(part(one, "about"), part(one, "answer"), part(one, "reason")) for one in groups(answer)]
+
+
+async def coordinator_hears(world: World, person: Person, *about: str) -> Told:
+    """What a care coordinator of the trust is told under the duty to share."""
+    return in_short(await world.coordinator().hears(person, SHARE, *about, case="R-1", reason=REASON))
+
+
+async def enquiry_hears(world: World, person: Person, *about: str) -> Told:
+    """What a social worker of the council is told in a section 47 enquiry."""
+    return in_short(await world.social_worker().hears(person, S47, *about, case="C-1"))
+
+
+def responsible(value: str = "yes", since: str = "", until: str = "") -> dict[str, Any]:
+    """Parental responsibility, as it stands on a relationship."""
+    parts = [{"url": "value", "valueCode": value}]
+    parts += [{"url": name, "valueDate": when} for name, when in (("since", since), ("until", until)) if when]
+    return {"url": systems.extension("parental-responsibility"), "extension": parts}
+
+
+def both(child: Person, adult: Person, role: str, *extensions: dict[str, Any], back: str = "CHILD") -> list[dict[str, Any]]:
+    """Adult and child, each on the other's record; what is said of parental responsibility stands on the child's."""
+    return [related(child, adult, role, extension=list(extensions)), related(adult, child, back)]
+
+
+async def restricts(world: World, client: str, person: Person, restriction: str) -> None:
+    """The owner of a record shields it."""
+    await tells(world, client, patient(person, restriction=restriction))

@@ -59,7 +59,7 @@ UNKNOWN: dict[str, list[Any]] = {
     ],
     "action": [concept(systems.CONSENT_ACTION, "levitate"), {"text": "hum"}],
     "purpose": [purpose("early-help", "https://elsewhere.example"), {"system": systems.V3_ACT_REASON}, v3("TREAT")],
-    "class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Flag"}, *classes("diagnosis")],
+    "class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Flag"}, *classes("horoscope")],
 }
 KNOWN: dict[str, list[Any]] = {
     "actor": [

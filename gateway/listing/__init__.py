@@ -1,13 +1,14 @@
-"""What there is to look at: maps, agreements, dry runs, and how commands show what they found.
+"""What there is to look at: maps, dry runs, and how commands show what they found.
 
-These commands need no deployment, no keys and no database.
+The commands of this module need no deployment, no keys and no database; those about agreements, approvers and what waits
+stand beside it.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -17,10 +18,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gateway.api.records import Report
-from gateway.disclosure.agreements import Agreements, Line, load_agreements
-from gateway.disclosure.purposes import load_purposes
 from gateway.fhir.outcomes import Issue
 from gateway.fhir.systems import NHS_NUMBER
+from gateway.listing.agreement_table import Row as Row
+from gateway.listing.agreement_table import agreement_rows as agreement_rows
 from gateway.mapping.bundle import bundle
 from gateway.mapping.explain import Line as MapLine
 from gateway.mapping.explain import check, explain
@@ -28,37 +29,10 @@ from gateway.mapping.load import load
 from gateway.mapping.reading import read
 from gateway.mapping.records import Mapped, Sender
 from gateway.mapping.unreadable import UnknownFormat, Unreadable
-from gateway.store import clock
-from gateway.store.sql import Row as Columns
 
-Row = Sequence[str]
 Format = Annotated[str, typer.Argument(metavar="FORMAT", help="As in mappings/records, with or without @version.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page there instead of text here.")]
-Folder = Annotated[Path | None, typer.Option(help="A folder of agreements; else the one in force.")]
-HEAD: Row = ("from", "to", "for", "roles", "what", "basis", "with it", "valid")
 STYLE = "body{font:16px sans-serif;margin:2em}table{border-collapse:collapse}td,th{border:1px solid #999;padding:.4em;text-align:left}"
-
-
-def agreement_rows(agreements: Agreements) -> list[Row]:
-    """One row for each line and purpose, in order of precedence, under a heading."""
-    seen: dict[int, tuple[Line, list[str]]] = {}
-    for line in agreements.every_line():
-        seen[id(line)] = (line, sorted(line.purposes))
-    return [HEAD, *(_agreement_row(line, purposes) for line, purposes in seen.values())]
-
-
-def _agreement_row(line: Line, purposes: list[str]) -> Row:
-    what = ", ".join(sorted(line.classes)) if line.permits else "nothing"
-    return (
-        line.source,
-        line.receiver or f"any {line.receiver_kind}",
-        ", ".join(purposes),
-        ", ".join(sorted(line.roles)) or "any",
-        what,
-        line.basis,
-        ", ".join(line.obligations),
-        f"{line.valid_from} to {line.valid_until}",
-    )
 
 
 EXPLAINED: Row = ("source", "rule", "becomes", "tier", "table", "approved by", "why")
@@ -78,30 +52,6 @@ def changed_rows(old: Iterable[MapLine], new: Iterable[MapLine]) -> Iterator[Row
     )
     for sign, one in changed:
         yield (sign, one.tier or "not kept", one.source, one.rule, one.target, one.why)
-
-
-DELIVERIES: Row = ("notice", "from", "to", "topic", "state", "attempts", "due")
-
-
-def delivery_rows(found: Iterable[Columns]) -> list[Row]:
-    """Notices that have not arrived, under a heading: references only, nobody is named."""
-    rows = [
-        (notice, owner, receiver, topic, state, str(attempts), clock.instant(due))
-        for notice, receiver, owner, topic, state, attempts, due in found
-    ]
-    return [DELIVERIES, *rows]
-
-
-UNMATCHED: Row = ("table", "code", "seen", "first", "last")
-
-
-def unmatched_rows(found: Iterable[Columns]) -> list[Row]:
-    """Codes of an agency that no table knows, the most frequent first, under a heading."""
-    rows = [
-        (table, code, str(seen), clock.day(first).isoformat(), clock.day(last).isoformat())
-        for _, table, code, seen, first, last in found
-    ]
-    return [UNMATCHED, *rows]
 
 
 def mapped_lines(one: Mapped) -> Iterator[dict[str, str]]:
@@ -198,7 +148,6 @@ def map_command(
 
 
 mappings_cli = typer.Typer(no_args_is_help=True, help="Check and explain the maps.")
-agreements_cli = typer.Typer(no_args_is_help=True, help="Check and show data sharing agreements.")
 
 
 @mappings_cli.command("check")
@@ -228,27 +177,6 @@ def mappings_diff(old: Path, new: Path) -> None:
         lines = [explain(one, fmt) if fmt in one.formats else [] for one in (before, after)]
         for row in changed_rows(*lines):
             typer.echo("  ".join((row[0], fmt, *row[1:])).rstrip())
-
-
-@agreements_cli.command("check")
-def agreements_check(ctx: typer.Context, folder: Folder = None) -> None:
-    """Lint the agreements: unknown words, missing dates."""
-    agreements = _agreements(ctx, folder)
-    typer.echo(f"version {agreements.version}: {len(agreements.sources)} organisations share by these agreements")
-
-
-@agreements_cli.command("table")
-def agreements_table(ctx: typer.Context, folder: Folder = None, html: Html = None) -> None:
-    """Who may learn what, for which purpose, on what basis."""
-    _show("Who may learn what", agreement_rows(_agreements(ctx, folder)), html)
-
-
-def _agreements(ctx: typer.Context, folder: Path | None) -> Agreements:
-    settings = ctx.obj()
-    place = folder or settings.agreements
-    if not place.is_dir():
-        stop(f"{place} is not a folder of agreements (*.toml)")
-    return load_agreements(place, load_purposes(settings.mappings / "purposes.toml"))
 
 
 def _show(title: str, rows: list[Row], html: Path | None) -> None:

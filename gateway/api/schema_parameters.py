@@ -1,0 +1,78 @@
+"""JSON Schemas of the Parameters that operations take."""
+
+from __future__ import annotations
+
+from gateway.api.schema_parts import CODE, DATE, ID, ODS, TEXT, URI, list_of, object_of, one_of, parameters_of, part
+from gateway.disclosure.wish_forms import TAKES
+
+_PATIENT = object_of(
+    {
+        "resourceType": {"const": "Patient"},
+        "identifier": list_of(object_of({"system": URI, "value": TEXT}, more=True)),
+        "birthDate": DATE,
+    },
+    ["resourceType"],
+    more=True,
+)
+_OVERRIDE = part("override", part=list_of(object_of({"name": TEXT}, ["name"], more=True)))
+_LOOKUP_PARTS = [
+    part("person", resource=_PATIENT),
+    part("purpose", valueCoding=object_of({"code": CODE}, ["code"], more=True)),
+    part("about", valueCode=one_of(["self", "children", "parents"])),
+    part("caseReference", valueIdentifier=object_of({"system": URI, "value": TEXT}, ["system", "value"], more=True)),
+    part("reason", valueString=TEXT),
+    _OVERRIDE,
+]
+LOOKUP = object_of(
+    {
+        "resourceType": {"const": "Parameters"},
+        "parameter": {
+            "type": "array",
+            "items": {"anyOf": _LOOKUP_PARTS},
+            "allOf": [
+                {"contains": {"properties": {"name": {"const": name}}, "required": ["name"]}, "minContains": 1, "maxContains": 1}
+                for name in ("person", "purpose")
+            ],
+            "minItems": 2,
+        },
+    },
+    ["resourceType", "parameter"],
+    more=True,
+)
+CHECK_SHARE = parameters_of(
+    part("purpose", valueCoding=object_of({"code": CODE}, ["code"], more=True)),
+    part("class", valueCode=CODE),
+    part("receiver", valueIdentifier=ODS),
+    part("receiverKind", valueCode=CODE),
+    part("receiverRole", valueCode=CODE),
+    once=("purpose",),
+)
+_ROLE_OR_KIND = object_of({"system": URI, "code": CODE}, ["system", "code"], more=True)
+_NUMBER = object_of({"system": URI, "value": TEXT}, ["system", "value"], more=True)
+RECORD_WISH = parameters_of(
+    part("person", valueIdentifier=_NUMBER),
+    part("madeBy", valueIdentifier=_NUMBER),
+    part("capacity", valueCode=one_of(["had", "lacked", "not-assessed"])),
+    part("kind", valueCode=CODE),
+    part(
+        "wish",
+        part=list_of(
+            {
+                "anyOf": [
+                    part("code", valueCode=one_of(sorted(TAKES))),
+                    part("receiver", valueIdentifier=ODS),
+                    part("receiver", valueCoding=_ROLE_OR_KIND),
+                    part("date", valueDate=DATE),
+                    part("purpose", valueCode=CODE),
+                    part("class", valueCode=CODE),
+                ]
+            }
+        ),
+    ),
+    once=("person",),
+)
+EXPLAIN = parameters_of(
+    part("event", valueId=ID),
+    part("disclosure", valueId=ID),
+    part("date", valueDate=DATE),
+)

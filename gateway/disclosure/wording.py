@@ -1,0 +1,124 @@
+"""The words in which decisions and wishes are told to practitioners and patients: data in ``mappings/cards``.
+
+Compiled once at start. A code without words, or a text with a place that nothing fills, refuses to start and names
+file and line of the table.
+"""
+
+from __future__ import annotations
+
+import string
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.disclosure.agreements import CLASS_TIERS, OBLIGATIONS
+from gateway.disclosure.directives import NEVER_TOLD
+from gateway.disclosure.purposes import NEEDS, PolicyFault
+from gateway.fhir.codes import AGENCY_KINDS
+
+Words = Mapping[str, Mapping[str, str]]  # table -> code -> text
+SHIPPED = Path(__file__).parent.parent.parent / "mappings" / "cards"
+CLASSES = frozenset(CLASS_TIERS) | NEVER_TOLD
+CODED: dict[str, dict[str, frozenset[str]]] = {  # what each table must have words for
+    "wishes": {"kind": AGENCY_KINDS, "class": CLASSES, "obligation": OBLIGATIONS},
+    "check_share": {"class": CLASSES, "needs": NEEDS},
+    "explain": {},
+}
+PLACES: dict[str, frozenset[str]] = {  # what a text of a file may be filled with
+    "wishes": frozenset(
+        [
+            "who",
+            "they",
+            "Their",
+            "their",
+            "are",
+            "have",
+            "maker",
+            "may",
+            "may_not",
+            "receivers",
+            "classes",
+            "limits",
+            "exceptions",
+            "clause",
+            "role",
+            "code",
+            "since",
+            "until",
+            "day",
+            "time",
+        ]
+    ),
+    "check_share": frozenset(["purpose", "law", "since", "source", "receiver", "classes", "roles", "needs"]),
+    "explain": frozenset(
+        [
+            "when",
+            "requester",
+            "user",
+            "role",
+            "exchange",
+            "custodian",
+            "purpose",
+            "law",
+            "tier",
+            "basis",
+            "reason",
+            "policy",
+            "receiver",
+            "classes",
+            "why",
+            "consent",
+            "state",
+        ]
+    ),
+}
+
+
+class Wording(NamedTuple):
+    """All words, by what they are used for."""
+
+    wishes: Words
+    check_share: Words
+    explain: Words
+
+
+def load_wording(folder: Path) -> Wording:
+    """The words of a folder of cards. Raises PolicyFault naming the file and the text."""
+    return Wording(**{name: _table(folder / f"{name}.toml", name) for name in Wording._fields})
+
+
+@cache
+def shipped_wording() -> Wording:
+    """The words that come with the gateway."""
+    return load_wording(SHIPPED)
+
+
+def _table(path: Path, name: str) -> Words:
+    try:
+        read: Words = tomllib.loads(path.read_bytes().decode())
+    except (OSError, ValueError) as fault:
+        raise PolicyFault(f"{path}: {fault}") from fault
+    faults = [
+        f"no words for {code} in [{table}]"
+        for table, codes in CODED[name].items()
+        for code in sorted(codes - set(read.get(table, ())))
+    ]
+    for table, texts in read.items():
+        for code, text in texts.items():
+            faults += [f"[{table}] {code}: nothing fills {{{place}}}" for place in sorted(_places(text) - PLACES[name])]
+    if faults:
+        raise PolicyFault(f"{path}: {'; '.join(faults)}")
+    return read
+
+
+def _places(text: str) -> set[str]:
+    return {place for _, place, _, _ in string.Formatter().parse(text) if place is not None}
+
+
+def listed(parts: list[str], last: str = "and") -> str:
+    """Words in a row: "a, b and c"."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"

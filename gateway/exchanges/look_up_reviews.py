@@ -1,0 +1,41 @@
+"""What a lookup puts into the queues: overrides for both sides, conflicts of interest for the asker's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway.exchanges.context import Context
+from gateway.exchanges.dossiers import Known
+from gateway.exchanges.look_up_log import why
+from gateway.exchanges.lookups import LookupRequest
+from gateway.exchanges.reviews import CONFLICT, OVERRIDE, OVERRIDE_ALERT, Matter, opening
+from gateway.fhir import systems
+from gateway.store.ledger import Moment
+from gateway.store.sql import Write
+
+
+def override_items(
+    ctx: Context, ask: LookupRequest, moment: Moment, people: Iterable[Known], identifier: str
+) -> tuple[Write, ...]:
+    """An item in the asker's queue, whatever came of it, and one for each agency that holds somebody who was asked about:
+    it rings back (behaviour section 2, Override)."""
+    mine = opening(ctx, OVERRIDE, ask.requester.agency, _matter(ask, ask.patient, identifier), moment)
+    held = {(row.agency, one.nhs) for one in people for row in (*one.rows, *one.hidden) if row.agency != ask.requester.agency}
+    alerts = [
+        opening(ctx, OVERRIDE_ALERT, agency, _matter(ask, f"{systems.NHS_NUMBER}|{nhs}" if nhs else "", identifier), moment)
+        for agency, nhs in sorted(held)
+    ]
+    return (mine, *alerts)
+
+
+def conflict_item(ctx: Context, ask: LookupRequest, moment: Moment, identifier: str) -> Write:
+    """Somebody asked about themselves or their family: for the safeguarding lead of their own organisation."""
+    return opening(ctx, CONFLICT, ask.requester.agency, _matter(ask, ask.patient, identifier), moment)
+
+
+def _matter(ask: LookupRequest, patient: str, identifier: str) -> Matter:
+    requester = ask.requester
+    return Matter(
+        requester.agency, requester.user, requester.client_id, requester.role, patient, ask.purpose, ask.case_reference,
+        why(ask), identifier,
+    )  # fmt: skip

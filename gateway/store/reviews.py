@@ -1,0 +1,41 @@
+"""What somebody has to look at, in the queue of an agency: sealed, open until a second person closes it.
+
+A row of the kind ``interest`` is no item of a queue: it says whom a user must not ask about, and stands closed.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Integer, LargeBinary, Text, and_, bindparam, select, update
+
+from gateway.store.sql import Added, Keyed, Statement
+from gateway.store.tables import review
+
+INTEREST = "interest"
+
+ADD_REVIEW = Added(review, new_only=True)
+_IN_QUEUE = and_(review.c.agency == bindparam("agency", type_=Text), review.c.kind != INTEREST)
+OPEN_REVIEWS = Statement(
+    select(*review.columns)
+    .where(_IN_QUEUE, review.c.closed.is_(None))
+    .order_by(review.c.due, review.c.id)
+    .limit(bindparam("count", type_=Integer))
+)
+CLOSED_REVIEWS = Statement(
+    select(*review.columns)
+    .where(_IN_QUEUE, review.c.closed.is_not(None))
+    .order_by(review.c.closed.desc(), review.c.id)
+    .limit(bindparam("count", type_=Integer))
+)
+_ONE = select(*review.columns).where(_IN_QUEUE, review.c.id == bindparam("id", type_=Text))
+LOCK_REVIEW = Statement(_ONE, _ONE.with_for_update())
+CLOSE_REVIEW = Statement(
+    update(review)
+    .where(review.c.id == bindparam("review_id", type_=Text), review.c.closed.is_(None))
+    .values(body=bindparam("sealed", type_=LargeBinary), closed=bindparam("at", type_=BigInteger))
+)
+INTERESTS = Keyed(select(review.c.id, review.c.body), review.c.id)
+SET_INTERESTS = Statement(
+    update(review)
+    .where(review.c.id == bindparam("review_id", type_=Text))
+    .values(body=bindparam("sealed", type_=LargeBinary), opened=bindparam("at", type_=BigInteger))
+)

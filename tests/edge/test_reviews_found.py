@@ -1,0 +1,132 @@
+"""After the fact: enquiries without a case, and duties claimed after a wish was answered with nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.demo.people import AMINA, BETH, LEO, STRANGER, Person, day
+from gateway.exchanges.find_reviews import AFTER_WISH, NO_CASE
+from gateway.listing.reviews import find_in, review_rows
+from gateway.store import clock, reviews
+from gateway.store.sql import Read
+from tests.edge.guardians import guardian, queue, settled
+from tests.stories.county import CARE, S47, flag, patient, somebody, tells
+from tests.world import World
+
+A, B = somebody(0), somebody(1)
+MENTAL = {"agency": "TMH01", "service": "adult-mental-health"}
+LATER = 15  # days after which ten working days are over
+
+
+@pytest.fixture
+async def county(fed: World) -> World:
+    """With privacy offices; the trust has two patients of whom the council has no record."""
+    await settled(fed)
+    for person in (A, B):
+        await tells(fed, "trust-epr", patient(person), flag(person, f"f{person.nhs}", "inpatient", **MENTAL))
+    return fed
+
+
+async def find(world: World, days: int = LATER) -> int:
+    """What is found so many days from now."""
+    return await find_in(world.gateway, clock.now() + days * clock.DAY)
+
+
+async def items(world: World, agency: str, kind: str) -> list[dict[str, Any]]:
+    return await queue(await guardian(world, "dpo1", agency), kind)
+
+
+async def enquires(world: World, person: Person) -> None:
+    assert (await world.social_worker().asks(person, S47, case="C-1")).status_code == 200
+
+
+async def test_an_enquiry_without_a_case_is_for_both_sides_to_look_at(county: World) -> None:
+    """After ten working days, not before; once, however often it is looked for."""
+    await enquires(county, A)
+    assert await find(county, 11) == 0
+    assert await find(county) == 2
+    for agency in ("council", "trust"):
+        (item,) = await items(county, agency, NO_CASE)
+        assert (item["agency"], item["user"], item["caseReference"][-3:]) == ("TLA01", "sw22", "C-1")
+        assert item["person"].endswith(A.nhs)
+    assert await find(county) == 2
+    assert len(await items(county, "council", NO_CASE)) == 1
+
+
+async def test_an_enquiry_about_a_stranger_is_for_the_asker_alone(county: World) -> None:
+    """Nothing was disclosed to anybody."""
+    await enquires(county, STRANGER)
+    assert await find(county) == 1
+    assert len(await items(county, "council", NO_CASE)) == 1
+    assert await items(county, "trust", NO_CASE) == []
+
+
+@pytest.mark.parametrize("detail", ["section-47", "assessment", "cp-plan"])
+async def test_an_enquiry_with_a_case_is_in_order(county: World, detail: str) -> None:
+    """The council's own feed tells of it."""
+    await enquires(county, A)
+    await tells(county, "council-system", patient(A), flag(A, "c1", detail, day()))
+    assert await find(county) == 0
+
+
+async def test_a_case_of_the_child_covers_the_mother(county: World) -> None:
+    """Ruby's plan, at the council that has told who her mother is."""
+    await enquires(county, BETH)
+    assert await find(county) == 0
+
+
+async def test_a_case_that_ended_before_does_not_count(county: World) -> None:
+    """A plan of last year, and a plan of the trust's own telling."""
+    await tells(county, "council-system", patient(A), flag(A, "c1", "cp-plan", "2025-01-05", "2025-06-05"))
+    await tells(county, "trust-epr", flag(A, "c2", "section-47", day(), **MENTAL))
+    await enquires(county, A)
+    assert await find(county) == 2
+
+
+async def test_a_duty_claimed_after_a_wish_is_for_both_sides_to_look_at(county: World) -> None:
+    """The same user, the same person, within a day."""
+    coordinator = county.as_("trust-epr", "cc4", "care-coordinator", CARE, "duty-to-share-16la")
+    await coordinator.hears(LEO, CARE)
+    await coordinator.hears(LEO, "duty-to-share-16la", case="R-1", reason="The plan rests on it")
+    assert await find(county, 0) >= 1
+    (item,) = await items(county, "trust", AFTER_WISH)
+    assert (item["user"], item["purpose"]) == ("cc4", "duty-to-share-16la")
+    assert len(await items(county, "council", AFTER_WISH)) <= 1
+    await find(county, 0)
+    assert len(await items(county, "trust", AFTER_WISH)) == 1
+
+
+async def test_a_duty_alone_or_another_users_or_about_another_person_is_in_order(county: World) -> None:
+    """Nothing is found that did not happen in that order."""
+    first = county.as_("trust-epr", "cc4", "care-coordinator", CARE, "duty-to-share-16la")
+    other = county.as_("trust-epr", "cc5", "care-coordinator", CARE, "duty-to-share-16la")
+    await first.hears(AMINA, "duty-to-share-16la", case="R-1", reason="The plan rests on it")
+    await first.hears(AMINA, CARE)
+    await first.hears(LEO, CARE)
+    await other.hears(LEO, "duty-to-share-16la", case="R-1", reason="The plan rests on it")
+    assert await find(county, 0) == 0
+
+
+async def test_a_closed_item_is_not_opened_again(county: World) -> None:
+    """Somebody has looked at it."""
+    await enquires(county, A)
+    await find(county)
+    office = await guardian(county, "dpo1", "council")
+    (item,) = await queue(office, NO_CASE)
+    closing = {"outcome": "in-order", "sentence": "The case was opened under the sibling's number."}
+    assert (await office.post(f"/reviews/{item['id']}/close", closing)).status_code == 200
+    await find(county)
+    assert [one["state"] for one in await queue(office, NO_CASE)] == ["closed"]
+
+
+async def test_the_list_of_the_command_names_nobody(county: World) -> None:
+    """References, kinds and dates; what is overdue is marked."""
+    await enquires(county, A)
+    await find(county)
+    rows = (await county.gateway.ledger.read([Read(reviews.OPEN_REVIEWS, {"agency": "TLA01", "count": 10})]))[0]
+    head, row = review_rows(rows, clock.now())
+    assert (head[:3], row[1:3], row[5]) == (("item", "kind", "agency"), (NO_CASE, "TLA01"), "")
+    assert review_rows(rows, clock.now() + 9 * clock.DAY)[1][5] == "overdue"
+    assert A.nhs not in str(row)
