@@ -19,7 +19,14 @@ from gateway.fhir.outcomes import Unprocessable
 from gateway.fhir.systems import NHS_NUMBER, ODS_CODE
 from gateway.mapping.merge import merged, restated
 from gateway.mapping.records import Op, Resource, Sourced
-from gateway.notification.topics import Change, consent_changes, flag_changes, patient_changes, relationship_changes
+from gateway.notification.topics import (
+    Change,
+    consent_changes,
+    flag_changes,
+    of_one_person,
+    patient_changes,
+    relationship_changes,
+)
 from gateway.store import clock, people
 from gateway.store.ledger import Moment
 from gateway.store.people import Held, Opened
@@ -49,8 +56,18 @@ def apply(ctx: Context, agency: str, sourced: Iterable[Sourced], moment: Moment)
     for one in resources:
         happened += yield from _apply_one(desk, one, applied)
     applied.persons = desk.opened
-    applied.notices = yield from enqueue(ctx, agency, happened, desk.opened, moment)
+    applied.notices = yield from enqueue(ctx, agency, _as_told(happened), desk.opened, moment)
     return applied
+
+
+def _as_told(happened: list[Happened]) -> list[Happened]:
+    """What happened, person by person, without what only looks like an end and a new start (a move between placements)."""
+    told: list[Happened] = []
+    for row in dict.fromkeys(one.row for one in happened):
+        mine = {id(one.change): one for one in happened if one.row == row}
+        left = of_one_person([one.change for one in mine.values()])
+        told += [mine.get(id(change)) or Happened(row, change) for change in left]
+    return told
 
 
 def _hold(desk: Desk, resources: list[Sourced]) -> Generator[Any, Any, None]:

@@ -393,3 +393,20 @@ async def test_every_record_leaves_its_entry_with_the_people_it_touched(world: W
     assert all(person.nhs in named for person in (LEO, RUBY, AMINA, BETH))
     assert {one["outcome"] for one in events} == {"0"}
     assert COUNCIL in named
+
+
+async def test_a_move_between_placements_is_no_end_and_no_start(fed: World) -> None:
+    """The child is looked after all the while: who subscribed to the end and the start hears of neither, and the change
+    of the care plan is told once."""
+    council, trust = fed.as_("council-system"), fed.coordinator()
+    await council.sends("dfe-csc-api", people.children(placed=True))
+    for topic in ("looked-after-started", "looked-after-ended", "care-plan-changed"):
+        wanted = people.subscription(LEO, topic, "https://trust.example/fhir", "duty-to-share-16la", case="R-1", reason="Plan")
+        assert (await trust.post("/fhir/Subscription", wanted)).status_code == 201
+    moved = people.children(placed=True)
+    (first,) = moved[0]["social_care_episodes"][0]["child_looked_after_placements"]
+    second = {**first, "child_looked_after_placement_id": "LEO1CLA2"}
+    ended = {**first, "start_date": people.day(9), "end_date": people.day(0), "end_reason": "X1"}
+    moved[0]["social_care_episodes"][0]["child_looked_after_placements"] = [ended, second]
+    assert (await council.sends("dfe-csc-api", moved))["refused"] == 0
+    assert (await count_rows(fed))["outbox"] == 1
