@@ -24,6 +24,7 @@ test: $(READY) ## every test, on SQLite and on a real PostgreSQL
 
 prove: $(READY) ## the same tests at full counts: kills, interleavings, mutations
 	GATEWAY_PROVE=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m tests.mutants
 
 check: $(READY) ## lint, types, import contracts, maps, agreements: under a minute
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from gateway.disclosure.decision import Permit
 from gateway.fhir import systems
-from gateway.fhir.codes import DETAILS, RANK, Answer, Involvement, involvement
+from gateway.fhir.codes import DETAILS, MARKERS, RANK, Answer, Involvement, involvement
 
 Resource = dict[str, Any]
 STATUS_DISPLAY = {
@@ -30,6 +30,7 @@ ITK_DISPLAY = {
     "30003": "Patient no longer at this clinical setting",
     "30004": "Patient known, recently deceased",
 }
+ADMINISTRATIVE: Resource = {"coding": [{"system": systems.FLAG_CATEGORY, "code": "admin", "display": "Administrative"}]}
 CLOSED = frozenset({Involvement.RECENTLY_CLOSED, Involvement.CLOSED})
 ANSWERS = {Involvement.RECENTLY_CLOSED: Answer.RECENTLY_CLOSED, Involvement.CLOSED: Answer.CLOSED}
 
@@ -46,6 +47,14 @@ class Involved(NamedTuple):
     contacts: tuple[Resource, ...] = ()
 
 
+class Marked(NamedTuple):
+    """A marker on a person's record, from a stored Flag."""
+
+    code: str
+    start: date | None
+    end: date | None
+
+
 class Holding(NamedTuple):
     """What one agency holds about one person, unsealed."""
 
@@ -58,6 +67,7 @@ class Holding(NamedTuple):
     died: bool = False
     relative: Resource | None = None  # RelatedPerson, for children and parents
     asked_about: Resource | None = None  # how the person asked about is named to this receiver
+    markers: tuple[Marked, ...] = ()
 
 
 class Disclosure(NamedTuple):
@@ -106,7 +116,7 @@ def release(holding: Holding, permit: Permit, on: date, base: str = systems.BASE
         since=lead.start.isoformat() if told and lead.start else "",
         last_contact=lead.last_contact[:7] if told else "",
         contacts=_contacts(holding, lead) if "contact" in permit.classes else (),
-        flags=_flags(holding, permit, on, base) if told else (),
+        flags=(*(_flags(holding, permit, on, base) if told else ()), *_markers(holding, permit, on, base)),
         related_person=_relative(holding, permit),
     )
 
@@ -141,6 +151,28 @@ def _flags(holding: Holding, permit: Permit, on: date, base: str) -> tuple[Resou
     return tuple(flags) if detailed else _one_per_status(flags)
 
 
+def _markers(holding: Holding, permit: Permit, on: date, base: str) -> list[Resource]:
+    """One Flag for each marker that holds on a day. Of a sensitive agency none: most would name its kind."""
+    if "marker" not in permit.classes or holding.sensitive:
+        return []
+    holds = [one for one in holding.markers if (one.start or on) <= on < (one.end or date.max) and one.code in MARKERS]
+    return [_marker(holding, one, base) for one in sorted(holds, key=lambda one: one.code)]
+
+
+def _marker(holding: Holding, one: Marked, base: str) -> Resource:
+    coding = {"system": systems.code_system("marker", base), "code": one.code, "display": MARKERS[one.code]}
+    return {
+        "resourceType": "Flag",
+        "meta": {"profile": [systems.UKCORE_FLAG]},
+        "status": "active",
+        "category": [ADMINISTRATIVE],
+        "code": {"coding": [coding], "text": MARKERS[one.code]},
+        "subject": holding.reference,
+        **_period(one),
+        "author": organisation(holding.custodian, holding.custodian_name),
+    }
+
+
 def _order(one: Involved) -> tuple[int, date, str]:
     return (RANK.get(one.detail, len(RANK)), one.start or date.min, one.detail)
 
@@ -159,7 +191,7 @@ def flag(holding: Holding, one: Involved, status: Involvement, *, detailed: bool
     if one.last_contact:
         extension.append({"url": systems.extension("last-contact", base), "valueDate": one.last_contact[:7]})
     service = "" if holding.sensitive else one.service
-    category = [{"coding": [{"system": systems.FLAG_CATEGORY, "code": "admin", "display": "Administrative"}]}]
+    category = [ADMINISTRATIVE]
     if service:
         category.append({"coding": [{"system": systems.code_system("service", base), "code": service}]})
     return {
@@ -186,7 +218,7 @@ def _code(one: Involved, status: Involvement, detailed: bool, base: str) -> Reso
     return {"coding": coding, "text": detail.display}
 
 
-def _period(one: Involved) -> Resource:
+def _period(one: Involved | Marked) -> Resource:
     period = {}
     if one.start:
         period["start"] = one.start.isoformat()

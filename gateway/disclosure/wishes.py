@@ -83,13 +83,13 @@ def _facts(asked: Asked) -> Facts:
 
 
 def _may_permit(asked: Asked, subject: Subject, age: int | None, ties: list[Tie], line: Line, directive: Directive) -> bool:
-    """Whether a permitting statement counts: dated, by who may make it, and not by the asker for itself alone."""
-    if directive.made is None or directive.doubted:
+    """Whether a permitting statement counts: dated, by who may make it with capacity, not by the asker for itself alone."""
+    if directive.made is None or directive.doubted or directive.capacity == "lacked":
         return False
     if directive.recorded_by == asked.requester.agency and not line.accepts_own_wishes:
         return False
     if not directive.performers.isdisjoint(subject.identities):
-        return directive.capacity != "lacked" if age is not None and age >= COMPETENT_ALONE else directive.capacity == "had"
+        return (age is not None and age >= COMPETENT_ALONE) or directive.capacity == "had"
     if age is None or age >= COMPETENT_ALONE:
         return False
     times = (directive.made[0], asked.at)

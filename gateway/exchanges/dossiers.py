@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from gateway.disclosure.decision import ADOPTED, Subject, Tie
 from gateway.disclosure.directives import compile_consent
-from gateway.disclosure.release import Holding, Involved
+from gateway.disclosure.release import Holding, Involved, Marked
 from gateway.disclosure.rules import Directive
 from gateway.exchanges.agencies import Profile, is_fresh, profile
 from gateway.fhir import systems
@@ -135,6 +135,7 @@ class Seen(NamedTuple):
 
     restriction: str
     involvements: list[Involved]
+    markers: list[Marked]
 
 
 def restriction(row: Opened) -> str:
@@ -157,6 +158,7 @@ def _seen(row: Opened) -> Seen:
 def _look(row: Opened) -> Seen:
     shielding: list[str] = []
     involved: list[Involved] = []
+    markers: list[Marked] = []
     for held in row.of_type("Flag"):
         if held.body.get("status") == "entered-in-error":
             continue
@@ -165,7 +167,17 @@ def _look(row: Opened) -> Seen:
             shielding.append(detail)
         elif detail:
             involved.append(_involved(held.body, detail))
-    return Seen(_restriction(row.patient, shielding), involved)
+        else:
+            markers += _marked(held.body)
+    return Seen(_restriction(row.patient, shielding), involved, markers)
+
+
+def _marked(flag: Resource) -> list[Marked]:
+    """A stored Flag as a marker, if it is one that holds: one that is inactive says when it ended, or nothing."""
+    code, period = coding(flag.get("code"), "/CodeSystem/marker"), flag.get("period", {})
+    if not code or (flag.get("status") == "inactive" and not period.get("end")):
+        return []
+    return [Marked(code, first_day(period.get("start")), first_day(period.get("end")))]
 
 
 def _restriction(patient: Resource, shielding: list[str]) -> str:
@@ -315,6 +327,7 @@ def holding(
         died=bool(row.patient.get("deceasedBoolean") or row.patient.get("deceasedDateTime")),
         relative=known.relatives.get(row.agency),
         asked_about=asked,
+        markers=tuple(_seen(row).markers),
     )
 
 

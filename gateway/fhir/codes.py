@@ -76,6 +76,19 @@ DETAILS: dict[str, Detail] = {
 }
 RANK = {code: place for place, code in enumerate(DETAILS)}
 
+# Facts about a person that an agency shows as a Flag of their own (code system marker), tier 2.
+MARKERS = {
+    "crisis-plan": "Has a crisis plan",
+    "crisis-plan-names-childcare": "Crisis plan names who cares for the children",
+    "contact-arrangements": "Contact arrangements are agreed",
+    "young-carer": "Young carer",
+    "expecting-child": "Expecting a child",
+    "children-asked-yes": "Asked about children: yes",
+    "children-asked-none": "Asked about children: none",
+    "children-asked-declined": "Asked about children: did not wish to say",
+    "disputed-by-person": "The person says this is wrong",
+}
+
 
 @lru_cache(maxsize=65536)
 def involvement(detail: str, start: date | None, end: date | None, on: date) -> Involvement | None:

@@ -10,6 +10,7 @@ DATE_TIME = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2})"
     r"(?:T(?P<clock>\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?P<zone>Z|[+-]\d{2}:\d{2})?)?)?)?"
 )
+PRECISION = {5: 60.0, 8: 1.0, 9: 0.001}  # seconds that a time of day lasts, by how it is written: 12:00, 12:00:00, 12:00:00.
 FIRST = datetime(1, 1, 1, tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)  # where "for ever" (9999-12-31) ends
 
@@ -30,7 +31,7 @@ def _bounds(text: str) -> tuple[datetime, datetime]:
     if match is None:
         raise ValueError("not a FHIR date or dateTime")
     if match["clock"]:
-        return _to_the_second(text, 1 if "." not in match["clock"] else 0.001)
+        return _moment(text, PRECISION[len(match["clock"][:9])])
     year, month, day = int(match["year"]), int(match["month"] or 1), int(match["day"] or 1)
     start = datetime(year, month, day, tzinfo=UTC)
     if match["day"]:
@@ -41,7 +42,7 @@ def _bounds(text: str) -> tuple[datetime, datetime]:
     return start, start.replace(year=year + (month + months - 1) // 12, month=(month + months - 1) % 12 + 1)
 
 
-def _to_the_second(text: str, seconds: float) -> tuple[datetime, datetime]:
+def _moment(text: str, seconds: float) -> tuple[datetime, datetime]:
     start = datetime.fromisoformat(text.replace("Z", "+00:00"))
     aware = start if start.tzinfo else start.replace(tzinfo=UTC)
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.disclosure.decision import Permit
-from gateway.disclosure.release import Disclosure, Holding, Involved, desk, headline, release
+from gateway.disclosure.release import Disclosure, Holding, Involved, Marked, desk, headline, release
 from gateway.fhir import resources, systems
 from gateway.fhir.codes import Answer, Involvement
 from tests.core.disclosure.made import DUTY, LINE, agreements, ask, asked, classes, consent, rule
@@ -229,3 +229,22 @@ def test_a_desk_needs_no_more_than_its_kind() -> None:
     assert not resources.errors(resources.validate(bare))
     assert "telecom" not in bare
     assert not resources.errors(resources.validate(DESK))
+
+
+MARKED = (Marked("young-carer", date(2026, 1, 1), None), Marked("expecting-child", date(2025, 1, 1), date(2025, 9, 1)))
+
+
+@pytest.mark.parametrize(
+    ("codes", "more", "found"),
+    [
+        (("marker",), {}, ["young-carer"]),
+        (("status", "contact"), {}, []),
+        (("marker",), {"sensitive": True}, []),
+        (("marker",), {"markers": (Marked("young-carer", date(2027, 1, 1), None), Marked("unheard-of", None, None))}, []),
+    ],
+)
+def test_markers_are_told_by_leave_of_their_own(codes: tuple[str, ...], more: dict[str, Any], found: list[str]) -> None:
+    """Those that hold today and are published; none of a sensitive agency, and none without the class."""
+    flags = [one for one in told(*codes, of=holding(**{"markers": MARKED, **more})).flags if one["category"][1:] == []]
+    assert [one["code"]["coding"][0]["code"] for one in flags] == found
+    assert not [issue for one in flags for issue in resources.errors(resources.validate(one))]

@@ -15,6 +15,7 @@ from gateway.fhir.codes import (
     DETAILS,
     FOSTER_CARERS,
     INPATIENT,
+    MARKERS,
     PARENTS,
     SENT_AS,
     SHIELDING,
@@ -37,7 +38,8 @@ def published(name: str) -> dict[str, str]:
 
 
 def test_the_published_codes_are_the_codes_in_use() -> None:
-    """Answers, statuses, kinds of agency; details in the order of the ladder."""
+    """Answers, statuses, kinds of agency, markers; details in the order of the ladder."""
+    assert published("marker") == MARKERS
     assert set(published("answer")) == {str(one) for one in Answer}
     assert published("involvement") == {str(code): display for code, display in STATUS_DISPLAY.items()}
     assert set(published("agency-kind")) == AGENCY_KINDS
