@@ -148,9 +148,9 @@ def _details(person: Person) -> dict[str, str]:
 
 def adt(event: str, person: Person, local: str, *, kin: Person | None = None, visit: str = "") -> str:
     """One HL7 v2.4 message of the trust."""
-    stamp = f"{TODAY:%Y%m%d}080000"
+    stamp = f"{TODAY:%Y%m%d}000100"
     started = f"{TODAY - timedelta(days=3):%Y%m%d}210000"
-    ended = f"{TODAY:%Y%m%d}090000" if event == "A03" else ""
+    ended = f"{TODAY:%Y%m%d}000100" if event == "A03" else ""
     segments = [
         f"MSH|^~\\&|RIO|{TRUST}|TIE|{TRUST}|{stamp}||ADT^{event}|{event}{local}|P|2.4",
         f"EVN|{event}|{stamp}",
