@@ -76,7 +76,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         kind, schema = body
         content = {"schema": schema, **_examples(operation.name, "request")}
         described["requestBody"] = {"required": operation.takes != "form", "content": {kind: content}}
-    if operation.method == "PUT":
+    if operation.method == "PUT" and operation.interaction == "update":
         described["parameters"].append({"name": "If-Match", "in": "header", "required": False, "schema": ETAG})
     return {key: value for key, value in described.items() if value != [] or key == "security"}
 

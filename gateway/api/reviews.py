@@ -32,8 +32,7 @@ async def queue(edge: Edge, request: Request) -> Response:
 async def close(edge: Edge, request: Request) -> Response:
     """Close an item: by somebody else than the one whose act it is."""
     requester = allowed(edge, request, SURFACE, "u")
-    body = await json_body(request)
-    outcome, sentence = (body.get(name) if isinstance(body, dict) else None for name in ("outcome", "sentence"))
+    outcome, sentence = _members(await json_body(request), "outcome", "sentence")
     if outcome not in OUTCOMES:
         raise Unprocessable(f"outcome is one of {', '.join(OUTCOMES)}.", where="outcome", code="code-invalid")
     if not isinstance(sentence, str) or not LEAST <= len(sentence.strip()) <= MOST:
@@ -52,7 +51,7 @@ async def interests(edge: Edge, request: Request) -> Response:
 
 def read_interests(body: Any) -> tuple[str, tuple[str, ...]]:
     """User and NHS numbers. Raises Unprocessable."""
-    user, people = (body.get(name) if isinstance(body, dict) else None for name in ("user", "people"))
+    user, people = _members(body, "user", "people")
     if not isinstance(user, str) or not user.strip() or len(user) > MOST_USER:
         raise Unprocessable("user is the id of a user as your software states it in its tokens.", where="user", code="value")
     if not isinstance(people, list) or len(people) > MOST_PEOPLE:
@@ -61,6 +60,13 @@ def read_interests(body: Any) -> tuple[str, tuple[str, ...]]:
     if None in numbers:
         raise Unprocessable("Each of people is a NHS number with a valid check digit.", where="people", code="value")
     return user, tuple(dict.fromkeys(number for number in numbers if number))
+
+
+def _members(body: Any, *names: str) -> list[Any]:
+    """The members of an object that may have these and no other. Raises Unprocessable: a slip of the pen is not passed over."""
+    if not isinstance(body, dict) or set(body) - set(names):
+        raise Unprocessable(f"The body is an object with {' and '.join(names)}.", where="body", code="structure")
+    return [body.get(name) for name in names]
 
 
 def as_json(item: Item, now: int) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from tests.world import register, settings_for
 HERE = Path(__file__).parent.parent
 ROOT = HERE.parent
 SCOPES = (
-    "system/records.c system/Consent.crus system/Flag.crus system/RelatedPerson.crus system/Patient.rs system/AuditEvent.rs "
+    "system/$shield system/review.us system/records.c system/Consent.crus system/Flag.crus system/RelatedPerson.crus system/Patient.rs system/AuditEvent.rs "
     "system/$known-to-services system/$check-share system/$process-message system/Subscription.cruds"
 )
 PURPOSES = ("safeguarding-s47", "duty-to-share-16la", "child-in-need-s17", "audit")

@@ -35,7 +35,7 @@ class FreshToken:
 @schemathesis.hook
 def map_path_parameters(context, path_parameters):
     """Every other generated id becomes that of a resource of this type that is there."""
-    kind = context.operation.path.split("/")[2]
+    kind = "/".join(context.operation.path.split("/")[2:3])
     seeds = _known()["seeds"].get(kind)
     stated = (path_parameters or {}).get("id")
     if seeds and isinstance(stated, str) and sum(map(ord, stated)) % 2 and context.operation.method.upper() != "DELETE":
