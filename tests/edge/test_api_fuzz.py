@@ -137,7 +137,7 @@ def test_generated_requests_find_nothing_that_the_description_does_not_say(runni
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "schemathesis.toml"), "run", f"{url}/openapi.json",
         "--checks", "all", "--max-examples", str(count(20, 200)), "--continue-on-failure", "--seed", "7", "--no-color",
-        "--generation-database", "none", "--workers", "2",
+        "--generation-database", "none", "--workers", "1",  # CPython 3.11 parses to an AST in one thread at a time
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=3600)
     assert done.returncode == 0, done.stdout[-20_000:]

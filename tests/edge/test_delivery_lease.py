@@ -162,7 +162,9 @@ async def test_a_subscribers_headers_go_along_with_ours(world: World) -> None:
     assert signatures.verify(world.gateway.context.vault.signing.public_key(), got.headers, got.body, int(time.time()))
 
 
-@pytest.mark.parametrize("name", ["Host", "content-length", "Transfer-Encoding", "Webhook-Id", "webhook-signature", "content-type "])
+@pytest.mark.parametrize(
+    "name", ["Host", "content-length", "Transfer-Encoding", "Webhook-Id", "webhook-signature", "content-type "]
+)
 def test_what_is_ours_is_never_a_subscribers_to_set(name: str) -> None:
     """Whatever its letters; such a subscription is refused."""
     assert not signatures.may_be_set(name)
