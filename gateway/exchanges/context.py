@@ -30,6 +30,7 @@ class Context:
     base: str = systems.BASE  # canonical base of our own codes
     loopback_allowed: bool = False  # demo and test: receivers on this machine
     counted: set[bytes] = field(default_factory=set)  # charges once read as counted: a memory of charge.py
+    without_interests: set[tuple[str, str, int]] = field(default_factory=set)  # the same of interests.py
     wording: Wording = field(default_factory=shipped_wording)  # what practitioners and patients read
     quota: int = 30  # different people that a user may ask about within an hour
 

@@ -69,16 +69,17 @@ def look_up_status(ctx: Context, ask: LookupRequest, moment: Moment) -> Story[Lo
     if refused in NOT_CHARGED:
         return _refuse(ctx, ask, moment, refused)
     charge = charge_for(ctx, ask.requester, ask.nhs or ask.birth_date, moment)
-    counting, interests = charge.reads, interests_read(ctx, ask.requester)
+    counting = charge.reads
     if refused or asked is None:
         charged = charge.taken((yield counting) if counting else [])
         return _refuse(ctx, ask, moment, OVER if charged is None else refused, charged)
+    interests = interests_read(ctx, ask.requester, moment)
     wanted = (*counting, *interests, *first_reads(ctx, ask))
     rows = (yield wanted) if wanted else []
     charged, rows = charge.taken(rows[: len(counting)]), rows[len(counting) :]
     if charged is None:
         return _refuse(ctx, ask, moment, OVER)
-    enquiry = Enquiry(ctx, ask, asked, asked.on, moment, {}, avoided(ctx, rows[: len(interests)]))
+    enquiry = Enquiry(ctx, ask, asked, asked.on, moment, {}, avoided(ctx, ask.requester, moment, rows[: len(interests)]))
     return (yield from _look_up(enquiry, rows[len(interests) :], charged))
 
 

@@ -25,6 +25,9 @@ FEED_COLUMNS = (
 FEEDS = Statement(select(*FEED_COLUMNS).order_by(agency.c.code))
 ADD_AGENCY = Added(agency)
 ADD_CLIENT = Added(client)
+RAISE_VERSION = Statement(
+    update(agency).where(agency.c.code == bindparam("agency_code", type_=Text)).values(version=agency.c.version + 1)
+)
 TOUCH_FEED = Statement(
     update(agency)
     .where(agency.c.code == bindparam("agency_code", type_=Text))
