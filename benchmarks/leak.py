@@ -117,10 +117,17 @@ async def measured(url: str, causes: dict[str, list[str]], token: str) -> dict[s
 
 
 def auc(one: list[float], other: list[float]) -> float:
-    """How often a value of the one is above a value of the other."""
-    pooled = sorted([(value, 1) for value in one] + [(value, 0) for value in other])
-    ranks = sum(place for place, (_, mine) in enumerate(pooled, 1) if mine)
-    return (ranks - len(one) * (len(one) + 1) / 2) / (len(one) * len(other))
+    """How often a value of the one is above a value of the other: 0.5 where they cannot be told apart."""
+    pooled = sorted([(value, 0) for value in one] + [(value, 1) for value in other])
+    ranks, place = {0: 0.0, 1: 0.0}, 0
+    while place < len(pooled):
+        end = place
+        while end < len(pooled) and pooled[end][0] == pooled[place][0]:
+            end += 1
+        for _, group in pooled[place:end]:
+            ranks[group] += (place + 1 + end) / 2
+        place = end
+    return (ranks[0] - len(one) * (len(one) + 1) / 2) / (len(one) * len(other))
 
 
 if __name__ == "__main__":

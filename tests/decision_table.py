@@ -49,7 +49,6 @@ USUAL: dict[str, Any] = {
     "at": "2026-11-21T12:00:00Z",
 }
 OUTCOMES = ("leaves", "basis", "obligations", "refused", "stopped")
-DIFFERS = "differs"  # where the gateway does not do yet what the design says, and what it does instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def read_cases() -> list[Case]:
         document = tomllib.loads(path.read_text())
         for stated in document["case"]:
             own = {key: value for key, value in stated.items() if key != "name"}
-            unknown = {*own, *document.get("usual", {})} - {*USUAL, *OUTCOMES, DIFFERS}
+            unknown = {*own, *document.get("usual", {})} - {*USUAL, *OUTCOMES}
             if unknown:
                 raise ValueError(f"{path.name}: {stated['name']}: unknown columns {sorted(unknown)}")
             cases.append(Case(document["heading"], stated["name"], document.get("usual", {}), own))
@@ -393,12 +392,12 @@ def _rows(cases: Iterable[Case]) -> Iterator[str]:
     yield "|---|---|---|"
     for case in cases:
         given = [f"{COLUMNS[name]}: {_cell(case.stated[name])}" for name in COLUMNS if name in case.stated]
-        outcome = [_outcome(name, case.stated[name]) for name in (*OUTCOMES, DIFFERS) if name in case.stated]
+        outcome = [_outcome(name, case.stated[name]) for name in OUTCOMES if name in case.stated]
         yield f"| {case.name} | {'<br>'.join(given)} | {'<br>'.join(outcome)} |"
 
 
 def _outcome(name: str, value: str) -> str:
-    words = {"leaves": "", "differs": "**not so yet**: "}.get(name, f"{name}: ")
+    words = "" if name == "leaves" else f"{name}: "
     return f"{words}{value or 'none'}"
 
 

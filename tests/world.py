@@ -12,15 +12,19 @@ from typing import Any
 import httpx
 
 from gateway import app as wiring
+from gateway.audit.entry import DONE, Kind
 from gateway.demo import people
 from gateway.demo.client import assertion
 from gateway.demo.people import Person
 from gateway.exchanges import administer
+from gateway.exchanges.lines import line
 from gateway.fhir import systems
 from gateway.settings import HERE, Settings
 from gateway.store.audit_log import UNSEALED
+from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.ledger_postgres import PostgresLedger
-from gateway.store.sql import Read
+from gateway.store.sql import Hold, Read, Write
+from gateway.store.standing import SET_POLICY
 
 BASE = "http://gateway.test"
 FHIR_JSON = "application/fhir+json"
@@ -182,6 +186,14 @@ async def register(gateway: wiring.Gateway, jwks: dict[str, Any]) -> None:
     for one in people.CLIENTS:
         client = administer.NewClient(one.id, one.agency, one.name, one.scopes, one.purposes, one.roles, jwks[one.id])
         await gateway.ledger.run_alone(administer.add_client, client)
+
+
+def put_in_force(_: Any, version: str, moment: Moment) -> Story[None]:
+    """Another version of the agreements is in force, as if another process had published it."""
+    yield Hold(policy=True)
+    yield Write(SET_POLICY, {"policy": version})
+    entry = line("put_in_force", administer.OPERATOR, moment, Kind.ADMINISTRATION, DONE, detail=(("agreements", version),))
+    return Outcome(None, (entry,))
 
 
 def settings_for(folder: Path, keys: Path, database_url: str, **more: Any) -> Settings:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.edge import Edge, allowed, fhir, json_body, request_id
-from gateway.api.parameters import Parts, concept, read_parts
+from gateway.api.parameters import ROLE, Parts, concept, read_parts
 from gateway.disclosure.release import organisation
 from gateway.disclosure.requester import Requester
 from gateway.disclosure.wording import CLASSES
@@ -20,7 +19,6 @@ from gateway.fhir.outcomes import Unprocessable
 
 OPERATION = "$check-share"
 ONCE = frozenset({"purpose", "receiver", "receiverKind", "receiverRole"})
-ROLE = re.compile(r"[a-z][a-z0-9-]{0,63}")
 
 
 async def check(edge: Edge, request: Request) -> Response:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.edge import Edge, Tick, allowed, json_body, padded, prepared, request_id
+from gateway.api.parameters import concept
 from gateway.disclosure.release import ITK_DISPLAY, STATUS_DISPLAY, Disclosure, organisation
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.agencies import profile
@@ -27,13 +28,6 @@ OPERATION = "$known-to-services"
 ABOUT = frozenset({"self", "children", "parents"})
 ONCE = {"person", "purpose", "caseReference", "reason", "override"}
 NAMES = frozenset({*ONCE, "about"})
-ANSWER_DISPLAY = {
-    "known": "Known now",
-    "recently-closed": "Ended within 12 months",
-    "closed": "Known in the past",
-    "not-known": "Not in the records this service sends",
-    "cannot-say": "Cannot say: ring the desk",
-}
 GATES: dict[str, tuple[type[GatewayError], str]] = {
     "purpose-not-yours": (Forbidden, "This purpose of use is not open to your organisation, software or user."),
     "role-not-allowed": (
@@ -247,16 +241,12 @@ def render(answer: LookupAnswer, base: str) -> dict[str, Any]:
     if not answer.groups and answer.mode == "wish":
         parameters.append({"name": "answer", "valueCode": Answer.NO_INFORMATION})
         return {"resourceType": "Parameters", "parameter": parameters}
-    parameters += [_concept("basis", code, base) for code in answer.basis]
-    parameters += [_concept("obligation", code, base) for code in answer.obligations]
+    parameters += [concept("basis", code, base) for code in answer.basis]
+    parameters += [concept("obligation", code, base) for code in answer.obligations]
     parameters.append({"name": "explanation", "valueString": answer.explanation})
     feeds = {feed.code: feed for feed in answer.coverage}
     parameters += [_group(group, feeds[group.custodian], base) for group in answer.groups]
     return {"resourceType": "Parameters", "parameter": parameters}
-
-
-def _concept(name: str, code: str, base: str) -> dict[str, Any]:
-    return {"name": name, "valueCodeableConcept": {"coding": [{"system": systems.code_system(name, base), "code": code}]}}
 
 
 _COVERAGE: dict[tuple[str, int, int | None], orjson.Fragment] = {}

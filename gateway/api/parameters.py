@@ -13,6 +13,7 @@ from gateway.identity import nhs_number
 
 Part = dict[str, Any]
 CODE = re.compile(r"\S+( \S+)*")
+ROLE = re.compile(r"[a-z][a-z0-9-]{0,63}")
 LONGEST = 256
 
 

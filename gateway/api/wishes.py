@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
-from datetime import date
 from typing import Any
 
 from starlette.requests import Request
@@ -12,20 +9,19 @@ from starlette.responses import Response
 
 from gateway.api import resources
 from gateway.api.edge import Edge, allowed, fhir, json_body, request_id
-from gateway.api.parameters import Part, Parts, read_parts
+from gateway.api.parameters import ROLE, Part, Parts, read_parts
 from gateway.disclosure.wish_forms import CAPACITIES, KINDS, TAKES, Said, Wish
 from gateway.disclosure.wording import CLASSES
 from gateway.exchanges.record_wish import Told, WishRequest, read_wish, record_wish
 from gateway.exchanges.resources import NOT_HERE, ReadRequest
 from gateway.fhir import systems
 from gateway.fhir.codes import AGENCY_KINDS
+from gateway.fhir.dates import whole_day
 from gateway.fhir.outcomes import NotFound, Unprocessable
 
 KIND = "Consent"
 ONCE = frozenset({"person", "madeBy", "capacity", "kind"})
 MOST = 20  # wishes in one call
-WHOLE_DATE = 10  # characters
-ROLE = re.compile(r"[a-z][a-z0-9-]{0,63}")
 
 
 async def record(edge: Edge, request: Request) -> Response:
@@ -89,9 +85,9 @@ def _receiver(parts: Parts, part: Part, base: str) -> str:
 
 def _date(parts: Parts) -> str:
     text = parts.text("date", ("valueDate",))
-    with contextlib.suppress(ValueError):
-        if len(text) == WHOLE_DATE:
-            return date.fromisoformat(text).isoformat()
+    day = whole_day(text)
+    if day is not None:
+        return day.isoformat()
     raise Unprocessable("date must be a whole date, YYYY-MM-DD.", where=parts.place("date"), code="value")
 
 

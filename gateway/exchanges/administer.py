@@ -1,4 +1,4 @@
-"""Administration: agencies, clients, the agreements in force. Each act is on record like any other exchange."""
+"""Administration: agencies and clients. Each act is on record like any other exchange."""
 
 from __future__ import annotations
 
@@ -98,13 +98,6 @@ def revoke_client(ctx: Context, client: str, moment: Moment) -> Story[None]:
     yield Write(standing.REVOKE_CLIENT, {"client_id": client})
     yield Write(standing.SET_STAMP, {"stamp": new_id()})
     return Outcome(None, (_line("revoke_client", moment, rows[0][1], ("client", client)),))
-
-
-def put_in_force(ctx: Context, version: str, moment: Moment) -> Story[None]:
-    """Put a version of the agreements in force; workers that run on another refuse from the commit on."""
-    yield Hold(policy=True)
-    yield Write(standing.SET_POLICY, {"policy": version})
-    return Outcome(None, (_line("put_in_force", moment, "", ("agreements", version)),))
 
 
 def _line(name: str, moment: Moment, agency: str, *detail: tuple[str, str]) -> Any:

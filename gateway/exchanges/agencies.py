@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,3 +54,8 @@ def parse_profile(code: str, name: str, text: str) -> Profile:
 def is_fresh(feed: Feed, at: int) -> bool:
     """Whether the agency's feed has been heard of within its own time."""
     return feed.data_as_of is not None and at - feed.data_as_of <= feed.fresh_hours * clock.HOUR
+
+
+def names(feeds: Mapping[str, Feed]) -> dict[str, str]:
+    """The names of agencies by ODS code in capitals, as wishes name them."""
+    return {code.upper(): feed.name for code, feed in feeds.items()}

@@ -21,7 +21,7 @@ from gateway.exchanges import dossiers
 from gateway.exchanges.context import Context
 from gateway.exchanges.dossiers import Known, Resource
 from gateway.fhir import systems
-from gateway.fhir.dates import first_day
+from gateway.fhir.dates import whole_day
 from gateway.store import clock, people
 from gateway.store.ledger import Moment
 from gateway.store.people import Held, Opened
@@ -144,13 +144,12 @@ def _decision(
     hospital: dict[str, bool],
 ) -> Permit | Refuse:
     at = clock.moment(entry.recorded)
-    born = row.patient.get("birthDate") if row is not None else None
     subject = Subject(
         custodian=entry.custodian,
         about="self",  # that a relative belongs to who was asked about stands on record: else this was not decided
         identities=known.identities() | {one.patient for one in directives if one.patient},
         certain=True,
-        birth_date=first_day(born) if isinstance(born, str) and len(born) == dossiers.WHOLE_DATE else None,
+        birth_date=whole_day(row.patient.get("birthDate")) if row is not None else None,
         restriction="",
         inpatient=hospital,
         fresh=True,

@@ -14,7 +14,7 @@ from gateway.disclosure.rules import Directive
 from gateway.exchanges.agencies import Profile, is_fresh, profile
 from gateway.fhir import systems
 from gateway.fhir.codes import INPATIENT, SHIELDING, involvement
-from gateway.fhir.dates import bounds, first_day, period_bounds
+from gateway.fhir.dates import bounds, first_day, period_bounds, whole_day
 from gateway.fhir.elements import coding, extension_parts, extension_value, flag_detail, identifiers, identity
 from gateway.store.ledger import Feed, Moment
 from gateway.store.people import Held, Opened
@@ -23,7 +23,6 @@ MENTAL_HEALTH = frozenset({"adult-mental-health", "perinatal-mental-health", "ca
 CONFIDENTIALITY = "/v3-Confidentiality"
 RESTRICTED = frozenset({"R", "V"})
 SHIELD = "shield"  # the extension of a Patient that the owner's people have shielded
-WHOLE_DATE = 10  # characters
 Resource = dict[str, Any]
 
 
@@ -289,13 +288,12 @@ def subject(
     known: Known, row: Opened, feed: Feed, moment: Moment, asked_birth: date | None, hospital: Mapping[str, bool]
 ) -> Subject:
     """What the decision must know of a person at one agency. ``hospital``: who is in hospital, of all that were read."""
-    born = row.patient.get("birthDate")
     return Subject(
         custodian=row.agency,
         about=known.about,
         identities=known.identities() if has_wishes(known) else frozenset(),
         certain=_certain(known, row, feed, asked_birth),
-        birth_date=first_day(born) if isinstance(born, str) and len(born) == WHOLE_DATE else None,
+        birth_date=whole_day(row.patient.get("birthDate")),
         restriction="adopted" if sealed(known.rows) else restriction(row),
         inpatient=hospital,
         fresh=is_fresh(feed, moment.at),

@@ -18,6 +18,7 @@ from gateway.disclosure.agreements import Line
 from gateway.disclosure.plain import sentences
 from gateway.disclosure.requester import Requester
 from gateway.disclosure.wording import listed
+from gateway.exchanges.agencies import names
 from gateway.exchanges.context import Context
 from gateway.exchanges.decide_again import Again, Considered, decide_again
 from gateway.exchanges.lines import check_current, line
@@ -160,8 +161,7 @@ def _line(ctx: Context, entry: Entry, moment: Moment) -> Line | None:
 def _wish(ctx: Context, one: Considered, agency: str, feeds: Mapping[str, Feed]) -> Wish:
     if one.body is None or one.agency != agency:
         return Wish(one.ref)
-    names = {code.upper(): feed.name for code, feed in feeds.items()}
-    return Wish(one.ref, sentences(one.directive(), ctx.wording.wishes, person_of(one.patient), names))
+    return Wish(one.ref, sentences(one.directive(), ctx.wording.wishes, person_of(one.patient), names(feeds)))
 
 
 def _outcome(entry: Entry) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.disclosure import plain
 from gateway.disclosure.requester import Requester
 from gateway.disclosure.wish_forms import Said, consent_of, faults_of
+from gateway.exchanges.agencies import names
 from gateway.exchanges.context import Context
 from gateway.exchanges.resources import ReadRequest, WriteRequest, person_token, read_resource, write_resource
 from gateway.fhir.elements import identifiers, identity
@@ -68,8 +69,7 @@ def read_wish(ctx: Context, ask: ReadRequest, moment: Moment) -> Story[Told | No
 
 
 def _sentences(ctx: Context, held: Held, agency: str, person: plain.Person, feeds: Mapping[str, Feed]) -> tuple[str, ...]:
-    names = {code.upper(): feed.name for code, feed in feeds.items()}
-    return plain.sentences_of(held.body, agency, held.updated, ctx.wording.wishes, person, names)
+    return plain.sentences_of(held.body, agency, held.updated, ctx.wording.wishes, person, names(feeds))
 
 
 def _person(ctx: Context, agency: str, held: Held) -> Generator[Any, Any, tuple[plain.Person, list[Held]]]:

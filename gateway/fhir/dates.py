@@ -11,6 +11,7 @@ DATE_TIME = re.compile(
     r"(?:T(?P<clock>\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?P<zone>Z|[+-]\d{2}:\d{2})?)?)?)?"
 )
 PRECISION = {5: 60.0, 8: 1.0, 9: 0.001}  # seconds that a time of day lasts, by how it is written: 12:00, 12:00:00, 12:00:00.
+WHOLE_DATE = 10  # characters
 FIRST = datetime(1, 1, 1, tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)  # where "for ever" (9999-12-31) ends
 
@@ -75,10 +76,15 @@ def first_day(text: str | None) -> date | None:
     return _first_day(text) if text and isinstance(text, str) else None
 
 
+def whole_day(text: object) -> date | None:
+    """The day of a whole date (YYYY-MM-DD); None for a month, a year, a time and whatever else is no such date."""
+    return _first_day(text) if isinstance(text, str) and len(text) == WHOLE_DATE else None
+
+
 @lru_cache(maxsize=4096)
 def _first_day(text: str) -> date | None:
     try:
-        if len(text) == 10 and text[7] == "-":  # a whole date is by far the most common
+        if len(text) == WHOLE_DATE and text[7] == "-":  # a whole date is by far the most common
             return date.fromisoformat(text)
         return _bounds(text)[0].date()
     except ValueError:

@@ -42,7 +42,7 @@ standing = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     _text("kind"),  # demo | test | production
     _text("policy"),  # hash of the agreements in force
-    _text("stamp"),  # changes with every change of clients, agencies or agreements
+    _text("stamp"),  # changes with every change of clients or agencies
 )
 
 agency = Table(

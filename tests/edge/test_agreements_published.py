@@ -27,7 +27,7 @@ from gateway.fhir.outcomes import Conflict, Forbidden, GatewayError, Unprocessab
 from gateway.settings import HERE, Settings
 from gateway.store import migrate, tables
 from tests.edge.test_command_line import gateway as command
-from tests.world import World, groups, part
+from tests.world import World, groups, part, put_in_force
 
 S47 = "safeguarding-s47"
 EXAMPLE = HERE / "mappings" / "agreements" / "example" / "northmoor-trust.toml"
@@ -342,8 +342,6 @@ async def test_a_serving_worker_takes_up_what_another_published(trust: Trust) ->
 
 async def test_a_worker_with_another_folder_stays_refusing(trust: Trust) -> None:
     """What it cannot compile to the version in force it does not take for it."""
-    from gateway.exchanges.administer import put_in_force
-
     await trust.world.gateway.ledger.run_alone(put_in_force, "another version")
     mine = trust.world.gateway.context.agreements.version
     assert await wiring.follow_once(trust.world.gateway) == "another version"

@@ -235,7 +235,7 @@ async def test_a_fault_of_the_database_between_post_and_settling_costs_no_repeat
     with desk() as one:
         await council_hears_of(world, some, one.url)
         await admit(world, some)
-        away = world.gateway.deliverer.ledger = Away(world.gateway.ledger)  # type: ignore[assignment]
+        away = world.gateway.deliverer.ledger = Away(world.gateway.ledger)  # type: ignore[assignment]  # a ledger that is away now and then
         await world.settle()
         assert (away.refused, len(one.got)) == (2, 1)
     assert ask(world.settings, "SELECT state, attempts FROM outbox") == [("delivered", 1)]

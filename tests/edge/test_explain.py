@@ -10,9 +10,8 @@ import pytest
 from gateway.demo import people
 from gateway.demo.people import AMINA, COUNCIL, LEO, TRUST
 from gateway.disclosure.agreements import compile_agreements, documents_in
-from gateway.exchanges import administer
 from tests.data.edge import exchange, is_valid, log_of, outcome
-from tests.world import At, World, part
+from tests.world import At, World, part, put_in_force
 
 CARE, ENQUIRY = "amh-care-planning", "safeguarding-s47"
 
@@ -139,7 +138,7 @@ async def other_agreements(world: World) -> None:
     ctx, folder = world.gateway.context, world.settings.agreements
     documents = [(name, text + b"\n# read again in spring\n") for name, text in documents_in(folder)]
     ctx.agreements.become(compile_agreements(documents, ctx.purposes))
-    await world.gateway.ledger.run_alone(administer.put_in_force, ctx.agreements.version)
+    await world.gateway.ledger.run_alone(put_in_force, ctx.agreements.version)
     world.tokens.clear()
 
 

@@ -25,7 +25,7 @@ from gateway.store.vault import load_keys
 from gateway.store.verify_log import verify_log
 from tests.conftest import count
 from tests.edge.durable import ADD, ALL, ask, deciding, entry, holding, note, note_at_once, opened, row, stored
-from tests.world import World, _scopes
+from tests.world import World, _scopes, put_in_force
 
 pytestmark = pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
 
@@ -132,11 +132,8 @@ async def test_policy_is_changed_by_one_at_a_time(world: World) -> None:
         ended = await asyncio.gather(
             world.gateway.ledger.run_alone(administer.add_agency, agency),
             other.run_alone(administer.add_agency, agency),
-            *(
-                world.gateway.ledger.run_alone(administer.put_in_force, world.gateway.context.agreements.version)
-                for _ in range(6)
-            ),
-            *(other.run_alone(administer.put_in_force, world.gateway.context.agreements.version) for _ in range(6)),
+            *(world.gateway.ledger.run_alone(put_in_force, world.gateway.context.agreements.version) for _ in range(6)),
+            *(other.run_alone(put_in_force, world.gateway.context.agreements.version) for _ in range(6)),
             return_exceptions=True,
         )
     assert sorted(type(end).__name__ for end in ended[:2]) == ["Conflict", "NoneType"]

@@ -9,7 +9,6 @@ import pytest
 
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, LEO, STRANGER, TODAY, Person
-from gateway.exchanges.administer import put_in_force
 from gateway.settings import Settings
 from tests.stories.county import (
     CARE,
@@ -28,7 +27,7 @@ from tests.stories.county import (
     tells,
     wishes,
 )
-from tests.world import World, groups, part
+from tests.world import World, groups, part, put_in_force
 
 A = somebody(0)
 MENTAL = {"agency": "TMH01", "service": "adult-mental-health"}

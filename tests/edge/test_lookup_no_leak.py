@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.leak import auc
 from gateway.api import known_to_services
 from gateway.api.edge import PAGE, TICK
 from gateway.demo import people
@@ -220,20 +221,6 @@ async def test_a_lookup_about_children_is_on_record_with_who_was_found(fed: Worl
 
 
 # -- when it leaves ---------------------------------------------------------------------------------------------------
-
-
-def auc(one: list[float], other: list[float]) -> float:
-    """How often a value of the one is above a value of the other: 0.5 where they cannot be told apart."""
-    pooled = sorted([(value, 0) for value in one] + [(value, 1) for value in other])
-    ranks, place = {0: 0.0, 1: 0.0}, 0
-    while place < len(pooled):
-        end = place
-        while end < len(pooled) and pooled[end][0] == pooled[place][0]:
-            end += 1
-        for _, group in pooled[place:end]:
-            ranks[group] += (place + 1 + end) / 2
-        place = end
-    return (ranks[0] - len(one) * (len(one) + 1) / 2) / (len(one) * len(other))
 
 
 async def released(world: World, headers: dict[str, str], content: bytes) -> float:

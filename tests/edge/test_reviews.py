@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ async def closes(office: At, identifier: str, **changed: Any) -> int:
 )
 def test_three_working_days(opened: str, due: str) -> None:
     """Saturdays and Sundays are none."""
-    at = clock.micros(__import__("datetime").datetime.fromisoformat(f"{opened}T15:00:00+00:00"))
+    at = clock.micros(datetime.fromisoformat(f"{opened}T15:00:00+00:00"))
     assert clock.instant(working_days_after(at, 3)) == f"{due}T15:00:00.000Z"
 
 

@@ -36,9 +36,9 @@ def findings(*parts: str, head: str = HEAD, agencies: dict[str, str] | None = AG
     return check_agreements(agreements(*parts, head=head), PURPOSES, on, agencies)
 
 
-def dead(*parts: str, **more: dict[str, str] | None) -> list[str]:
+def dead(*parts: str, agencies: dict[str, str] | None = AGENCIES) -> list[str]:
     """The labels of the lines that never decide."""
-    return [one.place.rpartition(": ")[2] for one in findings(*parts, **more) if one.weight == "error"]  # type: ignore[arg-type]
+    return [one.place.rpartition(": ")[2] for one in findings(*parts, agencies=agencies) if one.weight == "error"]
 
 
 FIRST, LAST, MIDDLE = "2026-01-01", "2028-12-31", "2027-06-30"

@@ -15,14 +15,7 @@ REASONS = {
 }  # fmt: skip
 
 
-def row(case: Case) -> object:
-    """A case; where the gateway is known to differ it is expected to fail until it does not."""
-    differs = case.stated.get(decision_table.DIFFERS)
-    marks = [pytest.mark.xfail(reason=differs, strict=True)] if differs else []
-    return pytest.param(case, id=case.name, marks=marks)
-
-
-@pytest.mark.parametrize("case", [row(case) for case in CASES])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_decision_is_as_the_table_says(case: Case) -> None:
     """In whatever order wishes and relationships are on file."""
     expected = {name: value for name, value in case.stated.items() if name in decision_table.OUTCOMES}

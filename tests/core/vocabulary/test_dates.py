@@ -13,7 +13,7 @@ from gateway.fhir.dates import FIRST, LAST, age_on, bounds, first_day, period_bo
 
 
 def at(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type, misc]
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type, misc]  # year to microsecond in order, never the zone
 
 
 BOUNDS = [
@@ -80,7 +80,7 @@ def test_a_period_without_edges_is_always() -> None:
     assert period_bounds(None) == period_bounds({}) == (FIRST, LAST)
     assert period_bounds({"end": "2026"}) == (FIRST, at(2027, 1, 1))
     with pytest.raises(ValueError, match="not known"):
-        period_bounds({"start": "2020", "_end": {"extension": []}})  # type: ignore[dict-item]
+        period_bounds({"start": "2020", "_end": {"extension": []}})  # type: ignore[dict-item]  # as JSON brings it: an extension in place of text
 
 
 @pytest.mark.parametrize(("on", "age"), [(date(2026, 11, 20), 15), (date(2026, 11, 21), 16), (date(2026, 11, 22), 16)])
