@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import gc
 import ipaddress
-import logging
 import tomllib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,9 +21,11 @@ from gateway.api.application import App
 from gateway.api.edge import Edge, OurFault, Served, from_http_exception, outcome_response
 from gateway.api.identifiers import register_convertors
 from gateway.api.operations import OPERATIONS
+from gateway.api.scopes import SCOPES
 from gateway.api.tokens import AccessTokens, SigningKey
+from gateway.background import background
 from gateway.deliverer import Deliverer
-from gateway.disclosure.agreements import Documents, documents_in
+from gateway.deployment import Gateway, StartRefused, database_of, hold_folder, prepare, refuse_unsigned, unsigned_agreements
 from gateway.disclosure.purposes import load_purposes
 from gateway.disclosure.wording import load_wording
 from gateway.exchanges.agreements_in_force import compiled, take_up
@@ -38,94 +35,11 @@ from gateway.notification.schedule import STEPS
 from gateway.notification.topics import load_topics
 from gateway.partners.delivery import Courier
 from gateway.settings import Settings
-from gateway.store import agreements, migrate
+from gateway.store import agreements
 from gateway.store.ledger import Ledger
 from gateway.store.ledger_postgres import PostgresLedger
 from gateway.store.ledger_sqlite import SqliteLedger
-from gateway.store.sql import Read
-from gateway.store.standing import STANDING
-from gateway.store.upkeep import keep_up
-from gateway.store.vault import KeyFault, Vault, load_keys, make_keys
-
-log = logging.getLogger("gateway")
-
-SEAL_EVERY = 0.5  # seconds, PostgreSQL
-FOLLOW_EVERY = 0.5  # seconds: how soon agreements that were published elsewhere are taken up
-EXAMPLE_BASE = "https://gateway.example/fhir"
-
-
-class StartRefused(Exception):
-    """The gateway does not start; the text says in one plain line why."""
-
-
-@dataclass(slots=True)
-class Gateway:
-    """A wired gateway: what ``serve``, ``deliver`` and the administration commands run on."""
-
-    settings: Settings
-    context: Context
-    ledger: Ledger
-    edge: Edge
-    deliverer: Deliverer
-
-
-def prepare(settings: Settings) -> Vault:
-    """Keys and database of a deployment, made on a first start. Raises StartRefused."""
-    database = _database(settings)
-    first = isinstance(database, Path) and not database.exists()
-    if not settings.keys_folder.exists():
-        if not first:  # gateway migrate makes the keys of a new PostgreSQL deployment
-            raise StartRefused(f"the keys {settings.keys_folder} are missing: restore them; without them nothing can be opened")
-        make_keys(settings.keys_folder, settings.kind)
-        log.warning(
-            "new keys were made: back them up apart from the data; lost, nothing can be opened again",
-            extra={"folder": str(settings.keys_folder)},
-        )
-    try:
-        vault = load_keys(settings.keys_folder)
-    except KeyFault as fault:
-        raise StartRefused(str(fault)) from fault
-    if vault.kind != settings.kind:
-        raise StartRefused(
-            f"the keys in {settings.keys_folder} belong to a {vault.kind} deployment, this is a {settings.kind} one"
-        )
-    if first:
-        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        migrate.upgrade(migrate.engine_of(database), settings.kind)
-    _refuse_unfit(settings)
-    try:
-        migrate.check(migrate.engine_of(database), settings.kind, vault)
-    except migrate.DatabaseFault as fault:
-        raise StartRefused(str(fault)) from fault
-    return vault
-
-
-def _refuse_unfit(settings: Settings) -> None:
-    """What a production deployment must not run with."""
-    if settings.kind != "production":
-        return
-    if settings.canonical_base == EXAMPLE_BASE:
-        raise StartRefused("production needs a canonical base of its own: set GATEWAY_CANONICAL_BASE")
-    if not settings.url.startswith("https://"):
-        raise StartRefused("production is reached over https: set GATEWAY_URL to its https address")
-
-
-def refuse_unsigned(settings: Settings) -> None:
-    """Production shares by published agreements alone; a folder of others would look as if it counted. Raises StartRefused."""
-    if settings.kind == "production" and (found := documents_in(settings.agreements)):
-        raise StartRefused(
-            f"production takes no unsigned agreements, and {settings.agreements} holds {found[0][0]}: "
-            "have it signed, run gateway agreements publish, and keep the file elsewhere"
-        )
-
-
-def unsigned_agreements(settings: Settings) -> Documents:
-    """The documents of the folder, by which demo and test deployments share besides; in production there are none."""
-    return [] if settings.kind == "production" else documents_in(settings.agreements)
-
-
-def _database(settings: Settings) -> Path | str:
-    return settings.database_url if settings.on_postgres else settings.database_file
+from gateway.store.vault import Vault
 
 
 def make_context(settings: Settings, vault: Vault) -> Context:
@@ -134,7 +48,7 @@ def make_context(settings: Settings, vault: Vault) -> Context:
     wording = tomllib.loads((settings.mappings / "cards" / "explanations.toml").read_text())
     return Context(
         vault=vault,
-        agreements=compiled(vault, purposes, agreements.stored_at(_database(settings)), unsigned_agreements(settings)),
+        agreements=compiled(vault, purposes, agreements.stored_at(database_of(settings)), unsigned_agreements(settings)),
         purposes=purposes,
         explanations=_Explanations(
             {f"{mode}/{answer}": text for mode, lines in wording.items() for answer, text in lines.items()}
@@ -181,12 +95,6 @@ async def open_gateway(settings: Settings) -> Gateway:
     return Gateway(settings, context, ledger, edge, deliverer)
 
 
-SCOPES = (
-    "system/$known-to-services", "system/$check-share", "system/$process-message", "system/records.c", "system/AuditEvent.rs",
-    "system/$shield", "system/review.us", "system/Consent.crus", "system/Flag.crus", "system/Patient.rs", "system/RelatedPerson.crus", "system/Subscription.cruds",
-)  # fmt: skip
-
-
 def _interactions() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for operation in OPERATIONS:
@@ -206,19 +114,6 @@ async def close_gateway(gateway: Gateway) -> None:
     """Let what is under way finish, then close connections and files."""
     await gateway.deliverer.courier.close()
     await gateway.ledger.close()
-
-
-def hold_folder(settings: Settings) -> Any:
-    """One embedded folder has one long-lived process. Raises StartRefused where another has it."""
-    if settings.on_postgres:
-        return None
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = open(settings.data / "lock", "w")  # noqa: SIM115 - held until the process ends
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise StartRefused(f"another gateway is serving from {settings.data}: stop it first") from None
-    return lock
 
 
 def make_app(settings: Settings) -> App:
@@ -276,67 +171,6 @@ def _methods(route: Route) -> list[str]:
 
 def _starlette_path(path: str) -> str:
     return path.replace("{id}", "{id:fhirid}").replace("{version}", "{version:fhirid}")
-
-
-def background(gateway: Gateway) -> list[asyncio.Task[None]]:
-    """What goes on beside the requests: delivery, sealing (PostgreSQL), signed heads of the log, agreements of others."""
-    tasks = [asyncio.create_task(_sign_heads(gateway)), asyncio.create_task(follow(gateway))]
-    if gateway.settings.deliver:
-        tasks.append(asyncio.create_task(gateway.deliverer.run()))
-    if isinstance(gateway.ledger, PostgresLedger):
-        tasks.append(asyncio.create_task(_seal(gateway.ledger)))
-    return tasks
-
-
-async def follow(gateway: Gateway) -> None:
-    """Take up what other processes put in force, for ever. What cannot be taken up is refused by, lookup for lookup."""
-    told = ""
-    while True:
-        await asyncio.sleep(FOLLOW_EVERY)
-        try:
-            state = await follow_once(gateway)
-        except Exception:
-            state = "unreadable"
-            if told != state:
-                log.exception("the agreements in force cannot be taken up; trying again, and deciding by no others meanwhile")
-        if state not in ("", "unreadable", told):
-            log.warning("other agreements are in force than this process has; it answers nothing until they are the same")
-        told = state
-
-
-async def follow_once(gateway: Gateway) -> str:
-    """Take up the agreements in force where they have changed; gives their version where this process has others."""
-    mine = gateway.context.agreements
-    ((standing,),) = await gateway.ledger.read([Read(STANDING)])
-    if standing[0] == mine.version:
-        return ""
-    ((standing,), *stored) = await gateway.ledger.read([Read(STANDING), *agreements.STORED])
-    folder = unsigned_agreements(gateway.settings)
-    found = await asyncio.to_thread(compiled, gateway.context.vault, gateway.context.purposes, stored, folder)
-    if found.version != standing[0]:
-        return str(standing[0])
-    mine.become(found)
-    log.info("other agreements were put in force")
-    return ""
-
-
-async def _seal(ledger: PostgresLedger[Context]) -> None:
-    while True:
-        try:
-            sealed = await ledger.seal()
-        except Exception:
-            log.exception("the access log could not be sealed; trying again")
-            sealed = 0
-        if not sealed:
-            await asyncio.sleep(SEAL_EVERY)
-
-
-async def _sign_heads(gateway: Gateway) -> None:
-    """Sign the head of the log at least every minute, if it has grown."""
-    while True:
-        await asyncio.sleep(min(gateway.settings.checkpoint_seconds, 60.0))
-        with contextlib.suppress(Exception):
-            await keep_up(gateway.ledger, gateway.context.vault)
 
 
 def _http_fault(request: Request, fault: Exception) -> Response:

@@ -12,17 +12,18 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import orjson
 import typer
 import uvicorn
 from pydantic import ValidationError
 
 from gateway import app as wiring
+from gateway import deployment
 from gateway.api.records import load, sender_of
+from gateway.background import follow
+from gateway.deployment import Gateway, StartRefused
 from gateway.disclosure.agreements import Documents
 from gateway.disclosure.purposes import PolicyFault
 from gateway.disclosure.requester import Requester
-from gateway.exchanges import administer
 from gateway.fhir.outcomes import GatewayError
 from gateway.listing import (
     Format,
@@ -32,11 +33,12 @@ from gateway.listing import (
     json_line,
     map_command,
     mappings_cli,
-    progress,
     stop,
 )
+from gateway.listing.access_log import audit_cli
 from gateway.listing.agreements import agreements_cli
 from gateway.listing.approvers import approver_cli
+from gateway.listing.registry import agency_cli, client_cli
 from gateway.listing.reviews import reviews_cli
 from gateway.listing.waiting import deliveries, unmatched
 from gateway.logs import configure
@@ -44,12 +46,8 @@ from gateway.mapping.load import MappingFault
 from gateway.settings import Settings
 from gateway.store import migrate, tables
 from gateway.store.vault import KeyFault, load_keys, make_keys
-from gateway.store.verify_log import verify_log
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Think Family Gateway.", pretty_exceptions_enable=False)
-audit_cli = typer.Typer(no_args_is_help=True, help="Check the access log.")
-agency_cli = typer.Typer(no_args_is_help=True, help="Agencies.")
-client_cli = typer.Typer(no_args_is_help=True, help="Clients of agencies.")
 cli.command(name="map")(map_command)
 cli.command()(deliveries)
 cli.command()(unmatched)
@@ -63,7 +61,7 @@ cli.add_typer(reviews_cli, name="reviews")
 
 Result = TypeVar("Result")
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
-EXPECTED = (wiring.StartRefused, migrate.DatabaseFault, PolicyFault, KeyFault, MappingFault, OSError)
+EXPECTED = (StartRefused, migrate.DatabaseFault, PolicyFault, KeyFault, MappingFault, OSError)
 
 
 def main() -> None:
@@ -90,13 +88,17 @@ class Here:
         """The environment's settings."""
         return Settings()
 
-    def on(self, data: Path | None, run: Callable[[wiring.Gateway], Coroutine[Any, Any, Result]]) -> Result:
+    def deployed(self, data: Path | None) -> Settings:
+        """The settings of a deployment that is there."""
+        return _deployed(data)
+
+    def on(self, data: Path | None, run: Callable[[Gateway], Coroutine[Any, Any, Result]]) -> Result:
         """Run something on an opened deployment."""
         return _on(data, run)
 
-    def folder(self, gateway: wiring.Gateway) -> Documents:
+    def folder(self, gateway: Gateway) -> Documents:
         """What an opened demo or test deployment shares by without signatures."""
-        return wiring.unsigned_agreements(gateway.settings)
+        return deployment.unsigned_agreements(gateway.settings)
 
 
 def _settings(data: Path | None, **more: Any) -> Settings:
@@ -131,7 +133,7 @@ def serve(data: Data = None, host: str | None = None, port: int | None = None, d
 
 def _refuse_to_start(settings: Settings) -> None:
     """Raise what would keep it from starting, in one line, before a server is there to log it."""
-    lock = wiring.hold_folder(settings)
+    lock = deployment.hold_folder(settings)
     if lock is not None:
         lock.close()
     try:
@@ -139,13 +141,13 @@ def _refuse_to_start(settings: Settings) -> None:
             (settings.host, settings.port), family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         ).close()
     except OSError as fault:
-        raise wiring.StartRefused(f"{settings.host}:{settings.port} cannot be listened on: {fault.strerror}") from fault
-    vault = wiring.prepare(settings)
-    wiring.refuse_unsigned(settings)
+        raise StartRefused(f"{settings.host}:{settings.port} cannot be listened on: {fault.strerror}") from fault
+    vault = deployment.prepare(settings)
+    deployment.refuse_unsigned(settings)
     try:
         wiring.make_context(settings, vault)
     except ValueError as fault:
-        raise wiring.StartRefused(str(fault)) from fault
+        raise StartRefused(str(fault)) from fault
 
 
 @cli.command()
@@ -162,7 +164,7 @@ async def _deliver(settings: Settings) -> None:
     """Deliver until asked to end; what is being posted is settled first."""
     gateway = await wiring.open_gateway(settings)
     running = asyncio.create_task(gateway.deliverer.run())
-    following = asyncio.create_task(wiring.follow(gateway))
+    following = asyncio.create_task(follow(gateway))
     for asked in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(asked, running.cancel)
     try:
@@ -195,9 +197,7 @@ def _refuse_to_replace_keys(settings: Settings) -> None:
         with migrate.told(), migrate.engine_of(settings.database_url).connect() as connection:
             used = connection.dialect.has_table(connection, tables.standing.name)
     if used:
-        raise wiring.StartRefused(
-            f"the keys {settings.keys_folder} are missing: restore them; without them nothing can be opened"
-        )
+        raise StartRefused(f"the keys {settings.keys_folder} are missing: restore them; without them nothing can be opened")
 
 
 @cli.command()
@@ -242,7 +242,7 @@ def load_command(
     """Load a file through the exchange, with a progress bar on a terminal and a closing report."""
     text = bytes_of(file)
 
-    async def run(gateway: wiring.Gateway) -> Shown:
+    async def run(gateway: Gateway) -> Shown:
         requester = Requester("command-line", agency, frozenset())
         sender = await sender_of(gateway.ledger, gateway.context, agency)
         report = Shown()
@@ -267,7 +267,7 @@ def _deployed(data: Path | None) -> Settings:
     return settings
 
 
-def _on(data: Path | None, run: Callable[[wiring.Gateway], Coroutine[Any, Any, Result]]) -> Result:
+def _on(data: Path | None, run: Callable[[Gateway], Coroutine[Any, Any, Result]]) -> Result:
     """Run something on an opened deployment, in a short turn beside a serving process."""
     settings = _deployed(data)
 
@@ -282,66 +282,3 @@ def _on(data: Path | None, run: Callable[[wiring.Gateway], Coroutine[Any, Any, R
         return asyncio.run(turn())
     except GatewayError as error:
         stop("; ".join(issue.text for issue in error.issues))
-
-
-@audit_cli.command("verify")
-def audit_verify(data: Data = None) -> None:
-    """Check the whole access log against its tree and its signed heads; name the first fault."""
-    settings = _deployed(data)
-    vault = load_keys(settings.keys_folder)
-    with progress("entries") as shown:
-        task = shown.add_task("entries", total=None)
-        verdict = verify_log(settings.database_url or settings.database_file, vault, lambda: shown.advance(task))
-    print(verdict.says)
-    sys.exit(0 if verdict.ok else 1)
-
-
-@agency_cli.command("add")
-def agency_add(
-    code: str,
-    name: str,
-    kind: str,
-    profile: Annotated[Path, typer.Option(help="JSON file: desks, authorities, la_code, traced, sensitive.")],
-    complete: bool = False,
-    holds_from: str = "1970-01-01",
-    data: Data = None,
-) -> None:
-    """Register an agency."""
-    try:
-        described = orjson.loads(profile.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as fault:
-        stop(f"{profile}: {fault}")
-    agency = administer.NewAgency(code, name, kind, described, complete, holds_from)
-    _on(data, lambda gateway: gateway.ledger.run_alone(administer.add_agency, agency))
-    print(f"agency {code} is registered")
-
-
-@client_cli.command("add")
-def client_add(
-    client_id: str,
-    agency: str,
-    name: str,
-    jwks: Annotated[Path, typer.Option(help="JSON file of the client's public keys.")],
-    scopes: str = " ".join(wiring.SCOPES),
-    purpose: Annotated[list[str] | None, typer.Option()] = None,
-    role: Annotated[list[str] | None, typer.Option()] = None,
-    data: Data = None,
-) -> None:
-    """Register a client of an agency with its public keys."""
-    from gateway.api.tokens import ClientKeys
-
-    try:
-        keys = orjson.loads(jwks.read_bytes())
-        ClientKeys.parse(keys)
-    except (OSError, ValueError) as fault:
-        stop(f"{jwks}: {fault}")
-    client = administer.NewClient(client_id, agency, name, scopes, tuple(purpose or ()), tuple(role or ()), keys)
-    _on(data, lambda gateway: gateway.ledger.run_alone(administer.add_client, client))
-    print(f"client {client_id} is registered")
-
-
-@client_cli.command("revoke")
-def client_revoke(client_id: str, data: Data = None) -> None:
-    """Revoke a client; every token ends at once and is got anew by those that remain."""
-    _on(data, lambda gateway: gateway.ledger.run_alone(administer.revoke_client, client_id))
-    print(f"client {client_id} is revoked")

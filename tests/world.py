@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from gateway import app as wiring
+from gateway import deployment
 from gateway.audit.entry import DONE, Kind
 from gateway.demo import people
 from gateway.demo.client import assertion
@@ -35,7 +35,7 @@ class World:
     """A running gateway without a socket. ``client`` speaks HTTP to it; ``as_`` is one person at work in an agency."""
 
     settings: Settings
-    gateway: wiring.Gateway
+    gateway: deployment.Gateway
     client: httpx.AsyncClient
     keys: Path
     tokens: dict[tuple[Any, ...], str] = field(default_factory=dict)
@@ -179,7 +179,7 @@ def _scopes(client_id: str) -> str:
     return next(one.scopes for one in people.CLIENTS if one.id == client_id)
 
 
-async def register(gateway: wiring.Gateway, jwks: dict[str, Any]) -> None:
+async def register(gateway: deployment.Gateway, jwks: dict[str, Any]) -> None:
     """The demonstration's agencies and clients."""
     for agency in people.AGENCIES:
         await gateway.ledger.run_alone(administer.add_agency, agency)

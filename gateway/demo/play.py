@@ -20,6 +20,7 @@ import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway import app as wiring
+from gateway import deployment
 from gateway.demo import people
 from gateway.demo.client import Client, new_key
 from gateway.demo.people import AMINA, BETH, COUNCIL, HEALTH_VISITING, LEO, STRANGER, TRUST, VOLUNTARY, Person
@@ -134,7 +135,7 @@ def start_server(settings: Settings) -> tuple[uvicorn.Server, threading.Thread]:
             break
         time.sleep(0.05)
     if not server.started:
-        raise wiring.StartRefused(f"the gateway could not start on port {settings.port}: is another one running there?")
+        raise deployment.StartRefused(f"the gateway could not start on port {settings.port}: is another one running there?")
     return server, thread
 
 

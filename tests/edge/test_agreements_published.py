@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway import app as wiring
+from gateway import background
 from gateway.demo import people
 from gateway.demo.people import AMINA
+from gateway.deployment import StartRefused, unsigned_agreements
 from gateway.disclosure.agreement_signatures import addition_text, agreement_text, ending_text, revocation_text, signature_of
 from gateway.disclosure.agreements import document_id
 from gateway.disclosure.purposes import PolicyFault
@@ -75,10 +77,10 @@ class Trust:
     async def publishes(self, document: bytes, *signers: Signer) -> Changed:
         """Publish with the folder's other documents, as the command does."""
         new = signed(document, *(signers or (self.guardian, self.signatory)))
-        folder = wiring.unsigned_agreements(self.world.settings)
+        folder = unsigned_agreements(self.world.settings)
         new = NewAgreement(new.name, new.document, new.signatures, folder)
         done: Changed = await self.world.gateway.ledger.run_alone(publish_agreement, new)
-        assert await wiring.follow_once(self.world.gateway) == ""
+        assert await background.follow_once(self.world.gateway) == ""
         return done
 
     async def refused(self, document: bytes, signatures: dict[str, bytes]) -> str:
@@ -90,10 +92,10 @@ class Trust:
         return str(fault.value)
 
     async def revokes(self, text: bytes, line: str = "", by: Signer | None = None) -> Changed:
-        folder = wiring.unsigned_agreements(self.world.settings)
+        folder = unsigned_agreements(self.world.settings)
         revocation = Revocation(people.TRUST, line, (by or self.signatory).over(text), folder)
         done: Changed = await self.world.gateway.ledger.run_alone(revoke_agreement, revocation)
-        assert await wiring.follow_once(self.world.gateway) == ""
+        assert await background.follow_once(self.world.gateway) == ""
         return done
 
     async def policy(self) -> str:
@@ -315,7 +317,7 @@ async def test_a_second_worker_refuses_until_it_has_the_new_version(trust: Trust
         assert not (await other.ledger.run(look_up_status, question)).refused
         done = await trust.publishes(NARROW)
         assert (await other.ledger.run(look_up_status, question)).refused == "policy-stale"
-        assert await wiring.follow_once(other) == ""
+        assert await background.follow_once(other) == ""
         answer = await other.ledger.run(look_up_status, question)
         assert not answer.refused
         assert other.context.agreements.version == done.agreements.version
@@ -328,7 +330,7 @@ async def test_a_serving_worker_takes_up_what_another_published(trust: Trust) ->
     other = await wiring.open_gateway(trust.world.settings)
     try:
         new = signed(NARROW, trust.guardian, trust.signatory)
-        folder = wiring.unsigned_agreements(trust.world.settings)
+        folder = unsigned_agreements(trust.world.settings)
         done = await other.ledger.run_alone(publish_agreement, NewAgreement(new.name, new.document, new.signatures, folder))
         assert (await trust.world.social_worker().asks(AMINA, S47, case="C-1")).status_code == 503
         for _ in range(100):
@@ -344,7 +346,7 @@ async def test_a_worker_with_another_folder_stays_refusing(trust: Trust) -> None
     """What it cannot compile to the version in force it does not take for it."""
     await trust.world.gateway.ledger.run_alone(put_in_force, "another version")
     mine = trust.world.gateway.context.agreements.version
-    assert await wiring.follow_once(trust.world.gateway) == "another version"
+    assert await background.follow_once(trust.world.gateway) == "another version"
     assert trust.world.gateway.context.agreements.version == mine
 
 
@@ -372,7 +374,7 @@ async def test_documents_are_verified_at_each_start(trust: Trust) -> None:
     (row,) = changed(settings, tables.agreement.select())
     for altered in ({"document": TEXT}, {"signatures": "{}"}, {"source": people.COUNCIL}):
         changed(settings, tables.agreement.update().values(**altered))
-        with pytest.raises(wiring.StartRefused, match=r"agreement northmoor\.toml of T\w+ is not in force as it stands"):
+        with pytest.raises(StartRefused, match=r"agreement northmoor\.toml of T\w+ is not in force as it stands"):
             await opens(settings)
         changed(settings, tables.agreement.update().values(**{name: getattr(row, name) for name in altered}))
     assert (await opens(settings)).version == done.agreements.version
@@ -384,7 +386,7 @@ async def test_a_serving_worker_refuses_a_document_that_was_altered(trust: Trust
     changed(trust.world.settings, tables.agreement.update().values(document=TEXT))
     changed(trust.world.settings, tables.standing.update().values(policy="somebody's"))
     with pytest.raises(PolicyFault, match="does not fit what was signed"):
-        await wiring.follow_once(trust.world.gateway)
+        await background.follow_once(trust.world.gateway)
     assert (await trust.world.social_worker().asks(AMINA, S47, case="C-1")).status_code == 503
 
 
@@ -394,7 +396,7 @@ async def test_an_approver_made_in_the_database_is_none(trust: Trust) -> None:
     impostor = Signer()
     mine = tables.approver.c.id == trust.signatory.id
     changed(trust.world.settings, tables.approver.update().where(mine).values(public_key=impostor.public))
-    with pytest.raises(wiring.StartRefused, match="there is no approver"):
+    with pytest.raises(StartRefused, match="there is no approver"):
         await opens(trust.world.settings)
 
 

@@ -10,6 +10,7 @@ import pytest
 from httpx import ASGITransport
 
 from gateway import app as wiring
+from gateway import deployment
 from gateway.demo import people
 from gateway.demo.client import assertion, new_key
 from gateway.demo.people import AMINA, LEO
@@ -152,7 +153,7 @@ async def test_an_assertion_counts_once_whatever_worker_sees_it(
         assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400, 400, 400]
 
 
-async def _exchange(gateway: wiring.Gateway, signed: str) -> Any:
+async def _exchange(gateway: deployment.Gateway, signed: str) -> Any:
     """The token exchange as the endpoint runs it."""
     from gateway.api import oauth, smart
     from gateway.exchanges.issue_token import issue_token

@@ -1,0 +1,70 @@
+"""Commands about agencies and their clients: who takes part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from gateway.api.scopes import SCOPES
+from gateway.api.tokens import ClientKeys
+from gateway.exchanges import administer
+from gateway.listing import stop
+
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
+
+agency_cli = typer.Typer(no_args_is_help=True, help="Agencies.")
+client_cli = typer.Typer(no_args_is_help=True, help="Clients of agencies.")
+
+
+@agency_cli.command("add")
+def agency_add(
+    ctx: typer.Context,
+    code: str,
+    name: str,
+    kind: str,
+    profile: Annotated[Path, typer.Option(help="JSON file: desks, authorities, la_code, traced, sensitive.")],
+    complete: bool = False,
+    holds_from: str = "1970-01-01",
+    data: Data = None,
+) -> None:
+    """Register an agency."""
+    try:
+        described = orjson.loads(profile.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as fault:
+        stop(f"{profile}: {fault}")
+    agency = administer.NewAgency(code, name, kind, described, complete, holds_from)
+    ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(administer.add_agency, agency))
+    typer.echo(f"agency {code} is registered")
+
+
+@client_cli.command("add")
+def client_add(
+    ctx: typer.Context,
+    client_id: str,
+    agency: str,
+    name: str,
+    jwks: Annotated[Path, typer.Option(help="JSON file of the client's public keys.")],
+    scopes: str = " ".join(SCOPES),
+    purpose: Annotated[list[str] | None, typer.Option()] = None,
+    role: Annotated[list[str] | None, typer.Option()] = None,
+    data: Data = None,
+) -> None:
+    """Register a client of an agency with its public keys."""
+    try:
+        keys = orjson.loads(jwks.read_bytes())
+        ClientKeys.parse(keys)
+    except (OSError, ValueError) as fault:
+        stop(f"{jwks}: {fault}")
+    client = administer.NewClient(client_id, agency, name, scopes, tuple(purpose or ()), tuple(role or ()), keys)
+    ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(administer.add_client, client))
+    typer.echo(f"client {client_id} is registered")
+
+
+@client_cli.command("revoke")
+def client_revoke(ctx: typer.Context, client_id: str, data: Data = None) -> None:
+    """Revoke a client; every token ends at once and is got anew by those that remain."""
+    ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(administer.revoke_client, client_id))
+    typer.echo(f"client {client_id} is revoked")
