@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("lookup", "records", "delivery", "audit", "decision", "leak")
+NAMES = ("lookup", "records", "delivery", "audit", "decision", "leak", "cards")
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or NAMES:

@@ -1,11 +1,16 @@
-"""Notices: from the commit of a change to its receipt by a real receiver on this machine, and how many a second.
+"""Notices: from the commit of a change to its receipt by real receivers on this machine, how many a second on one core, how
+flat memory stays while a long outbox is drained, how long a replay takes, and what one dead receiver costs the others.
 
-Each of 200 people has a subscriber; every discharge is one change. The receiver checks each signature.
+``DELIVERY_EVENTS`` notices wait (20 thousand unless it says otherwise; 100 thousand for a release), half as many are
+replayed, ten thousand at most; ``DELIVERY_SECONDS`` is how long changes come in at 100 a second. ``GATEWAY_HTTP_CLIENT``
+chooses the library as in production.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import os
 import statistics
 import time
 from contextlib import ExitStack
@@ -13,49 +18,87 @@ from contextlib import ExitStack
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from benchmarks.stand import deployment, gateway, nhs_numbers, result, say
+from benchmarks.outbox import change_states, drain, fill_outbox, opened, receivers
+from benchmarks.stand import Deployment, deployment, gateway, nhs_numbers, postgres, result, say
 from gateway.demo import people
 from gateway.demo.client import Client
-from gateway.demo.people import Person
+from gateway.demo.people import COUNCIL, Person
 from gateway.demo.receiver import Receiver
+from gateway.exchanges.replay_notices import Replay
+from gateway.listing.outbox import replay_all
 
-PEOPLE = 200
+EVENTS = int(os.environ.get("DELIVERY_EVENTS", "20000"))
+SECONDS = int(os.environ.get("DELIVERY_SECONDS", "10"))
+LIBRARY = os.environ.get("GATEWAY_HTTP_CLIENT", "httpx")
+RATE = 100
+REPLAYED = min(10_000, EVENTS // 2)
+UNCHECKED = 4  # of so many notices one signature is checked: receivers share the core of the load
 
 
 class Timed(Receiver):
-    """A receiver that keeps when each notice came."""
+    """A receiver that keeps when each notice about whom came."""
 
     def take(self, headers: dict[str, str], body: bytes) -> int:
-        status = super().take(headers, body)
-        ARRIVED.append(time.time())
+        arrived = time.time()
+        if len(self.seen) % UNCHECKED:
+            self.seen[headers["webhook-id"]] = self.seen.get(headers["webhook-id"], 0) + 1
+            status = 200
+        else:
+            status = super().take(headers, body)
+        ARRIVED[body.split(b'nhs-number","value":"', 1)[1][:10].decode()] = arrived
         return status
 
 
-ARRIVED: list[float] = []
+ARRIVED: dict[str, float] = {}
 
 
 def main() -> None:
+    """Every figure; with a PostgreSQL as well the throughput there."""
+    with deployment(10, http_client=LIBRARY) as deployed:
+        latency(deployed, "delivery", dead=False)
+    with deployment(10, http_client=LIBRARY) as deployed:
+        latency(deployed, "delivery_beside_a_dead_one", dead=True)
+    with deployment(EVENTS, http_client=LIBRARY) as deployed:
+        throughput(deployed, "")
+    with postgres() as url, deployment(EVENTS // 4, url, http_client=LIBRARY) as deployed:
+        throughput(deployed, "_postgres")
+
+
+def latency(deployed: Deployment, name: str, *, dead: bool) -> None:
+    """From the acknowledgement of a change to its notice, at 100 changes a second."""
     with ExitStack() as stack:
-        deployed = stack.enter_context(deployment(10))
         server = stack.enter_context(gateway(deployed))
         keys = httpx.get(f"{server.url}/oauth2/jwks", trust_env=False).json()["keys"]
         text = next(one["x"] for one in keys if one.get("crv") == "Ed25519")
         public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         receiver = Timed("council", key=public).up()
+        stack.callback(receiver.down)
+        silent = stack.enter_context(receivers(1, silent=1))[0] if dead else 0
+        mothers = admitted(deployed, receiver.url, SECONDS * RATE)
+        if silent:
+            admitted(deployed, f"http://127.0.0.1:{silent}/hook", 200, 900_000)
         trust = Client(deployed.credentials, "trust-epr")
-        worker = Client(deployed.credentials, "council-system", "sw1", "social-worker", ("duty-to-share-16la",))
-        mothers = [
-            Person("", number, "1990-02-03", "EXAMPLE", f"M{place}")
-            for place, number in enumerate(nhs_numbers(PEOPLE, 80_000_000))
-        ]
-        for place, mother in enumerate(mothers):
-            check(trust.post("/records/hl7v2-adt", people.adt("A01", mother, f"D{place}"), "application/hl7-v2"), 200)
-            wanted = people.subscription(mother, "discharged", receiver.url, "duty-to-share-16la", case="C-1", reason="benchmark")
-            check(worker.post("/fhir/Subscription", wanted), 201)
-        say(f"  {PEOPLE} people admitted and subscribed to")
-        one_at_a_time(trust, mothers[: PEOPLE // 2], receiver)
-        at_once(trust, mothers[PEOPLE // 2 :], receiver)
-        receiver.down()
+        acknowledged = asyncio.run(changes(trust, mothers))
+        if not wait(len(mothers)):
+            raise RuntimeError(f"{len(mothers) - len(ARRIVED)} notices did not come")
+        waits = [max(0.0, ARRIVED[number] - at) for number, at in acknowledged.items()]
+        ARRIVED.clear()
+    result(f"{name}_p50_ms", statistics.median(waits) * 1000)
+    result(f"{name}_p99_ms", statistics.quantiles(waits, n=100)[98] * 1000)
+
+
+def admitted(deployed: Deployment, url: str, count: int, start: int = 0) -> list[Person]:
+    """People in the ward, each with a subscriber to what happens next."""
+    trust = Client(deployed.credentials, "trust-epr")
+    worker = Client(deployed.credentials, "council-system", "sw1", "social-worker", ("duty-to-share-16la",))
+    found = [Person("", number, "1990-02-03", "EXAMPLE", "A") for number in nhs_numbers(count, 80_000_000 + start)]
+    file = "".join(people.adt("A01", one, f"D{one.nhs}") for one in found)
+    check(trust.post("/records/hl7v2-adt", file, "application/hl7-v2"), 200)
+    for one in found:
+        wanted = people.subscription(one, "discharged", url, "duty-to-share-16la", case="C-1", reason="benchmark")
+        check(worker.post("/fhir/Subscription", wanted), 201)
+    say(f"  {count} people admitted and subscribed to")
+    return found
 
 
 def check(answer: httpx.Response, status: int) -> None:
@@ -63,30 +106,53 @@ def check(answer: httpx.Response, status: int) -> None:
         raise RuntimeError(f"{answer.status_code} {answer.text[:300]}")
 
 
-def one_at_a_time(trust: Client, mothers: list[Person], receiver: Receiver) -> None:
-    """From the acknowledgement of a change to its notice."""
-    waits = []
-    for place, mother in enumerate(mothers):
-        count = len(ARRIVED)
-        check(trust.post("/records/hl7v2-adt", people.adt("A03", mother, f"D{place}"), "application/hl7-v2"), 200)
-        acknowledged = time.time()
-        if not receiver.wait(count + 1):
-            raise RuntimeError("a notice did not come")
-        waits.append(max(0.0, ARRIVED[count] - acknowledged))
-    result("delivery_p50_ms", statistics.median(waits) * 1000)
-    result("delivery_p99_ms", statistics.quantiles(waits, n=100)[98] * 1000)
+async def changes(trust: Client, mothers: list[Person]) -> dict[str, float]:
+    """A discharge every hundredth of a second, by the clock whatever the answers take; when each was acknowledged."""
+    headers = {**trust.headers(), "Content-Type": "application/hl7-v2"}
+    acknowledged: dict[str, float] = {}
+
+    async def discharge(client: httpx.AsyncClient, one: Person) -> None:
+        answer = await client.post("/records/hl7v2-adt", content=people.adt("A03", one, f"D{one.nhs}"), headers=headers)
+        acknowledged[one.nhs] = time.time()
+        check(answer, 200)
+
+    async with httpx.AsyncClient(base_url=trust.credentials["base"].removesuffix("/fhir"), trust_env=False, timeout=30) as client:
+        begun, tasks = time.monotonic(), []
+        for place, one in enumerate(mothers):
+            await asyncio.sleep(max(0.0, begun + place / RATE - time.monotonic()))
+            tasks.append(asyncio.create_task(discharge(client, one)))
+        await asyncio.gather(*tasks)
+    return acknowledged
 
 
-def at_once(trust: Client, mothers: list[Person], receiver: Receiver) -> None:
-    """Many changes in one file."""
-    count = len(ARRIVED)
-    start = len(mothers)
-    file = "".join(people.adt("A03", mother, f"D{start + place}") for place, mother in enumerate(mothers))
-    begun = time.time()
-    check(trust.post("/records/hl7v2-adt", file, "application/hl7-v2"), 200)
-    if not receiver.wait(count + len(mothers), 60):
-        raise RuntimeError("not all notices came")
-    result("deliveries_per_second", len(mothers) / (ARRIVED[-1] - begun))
+def wait(count: int, seconds: float = 60) -> bool:
+    """Until so many people's notices are there."""
+    end = time.monotonic() + seconds
+    while len(ARRIVED) < count and time.monotonic() < end:
+        time.sleep(0.05)
+    return len(ARRIVED) >= count
+
+
+def throughput(deployed: Deployment, suffix: str) -> None:
+    """What waits is drained over eight receivers, then a part of it is sent once more."""
+    count = EVENTS if not suffix else EVENTS // 4
+    with receivers() as ports, opened(deployed) as (runner, opened_gateway):
+        fill_outbox(deployed, opened_gateway, ports, count)
+        say(f"  {count} notices wait, posted with {LIBRARY}")
+        seconds, cpu, before, highest = runner.run(drain(opened_gateway))
+        result(f"deliveries_per_second{suffix}", count / seconds)
+        result(f"delivery_cpu_us{suffix}", cpu / count * 1e6)
+        result(f"drain_memory_growth_mb{suffix}", highest - before)
+        if suffix:
+            return
+        change_states(deployed, REPLAYED)
+        begun = time.monotonic()
+        replayed = runner.run(replay_all(opened_gateway.ledger, Replay(COUNCIL)))
+        if replayed != REPLAYED:
+            raise RuntimeError(f"{replayed} replayed, not {REPLAYED}")
+        runner.run(drain(opened_gateway))
+        result("replay_seconds", time.monotonic() - begun)
+        say(f"  {replayed} were sent once more")
 
 
 if __name__ == "__main__":

@@ -108,7 +108,9 @@ def deployment(count: int, database_url: str = "", **more: Any) -> Iterator[Depl
     """A deployment whose trust holds ``count`` people, each with one open involvement."""
     import asyncio
 
-    from gateway.demo.play import _client, register
+    from gateway import app as wiring
+    from gateway.demo.play import _client
+    from tests.world import register
 
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
@@ -125,7 +127,13 @@ def deployment(count: int, database_url: str = "", **more: Any) -> Iterator[Depl
         migrate.upgrade(engine, "test")
         vault = load_keys(keys)
         jwks = {one.id: new_key(folder / f"{one.id}.pem") for one in people.CLIENTS}
-        asyncio.run(register(settings, jwks))
+
+        async def registered() -> None:
+            opened = await wiring.open_gateway(settings)
+            await register(opened, jwks)
+            await wiring.close_gateway(opened)
+
+        asyncio.run(registered())
         fill(engine, vault, count)
         credentials = {
             "base": f"{settings.url}/fhir",

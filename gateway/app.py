@@ -18,28 +18,39 @@ from starlette.routing import Route
 from gateway import __version__
 from gateway.api import openapi
 from gateway.api.application import App
+from gateway.api.cds_hooks_doors import Doors
 from gateway.api.edge import Edge, OurFault, Served, from_http_exception, outcome_response
 from gateway.api.identifiers import register_convertors
 from gateway.api.operations import OPERATIONS
 from gateway.api.scopes import SCOPES
 from gateway.api.tokens import AccessTokens, SigningKey
 from gateway.background import background
+from gateway.cosigning import take_up as take_up_witnesses
 from gateway.deliverer import Deliverer
 from gateway.deployment import Gateway, StartRefused, database_of, hold_folder, prepare, refuse_unsigned, unsigned_agreements
 from gateway.disclosure.purposes import load_purposes
 from gateway.disclosure.wording import load_wording
+from gateway.disclosure.working_days import load_holidays
 from gateway.exchanges.agreements_in_force import compiled, take_up
 from gateway.exchanges.context import Context
+from gateway.listening import listen
 from gateway.mapping.load import load
 from gateway.notification.schedule import STEPS
 from gateway.notification.topics import load_topics
 from gateway.partners.delivery import Courier
+from gateway.partners.issuers import Issuers
+from gateway.partners.key_sets import KeySets
 from gateway.settings import Settings
-from gateway.store import agreements
+from gateway.store import agreements, clock
 from gateway.store.ledger import Ledger
 from gateway.store.ledger_postgres import PostgresLedger
 from gateway.store.ledger_sqlite import SqliteLedger
+from gateway.store.sql import Read
+from gateway.store.standing import FEEDS, feeds_of
 from gateway.store.vault import Vault
+from gateway.web.routes import is_for_people, not_served
+from gateway.web.routes import routes as page_routes
+from gateway.web.visits import Web
 
 
 def make_context(settings: Settings, vault: Vault) -> Context:
@@ -59,7 +70,9 @@ def make_context(settings: Settings, vault: Vault) -> Context:
         base=settings.canonical_base,
         loopback_allowed=settings.kind != "production",
         quota=settings.quota_persons_per_hour,
+        list_quota=settings.quota_listed_per_day,
         wording=load_wording(settings.mappings / "cards"),
+        holidays=load_holidays(settings.mappings / "bank_holidays.toml"),
     )
 
 
@@ -87,12 +100,30 @@ async def open_gateway(settings: Settings) -> Gateway:
         ledger = postgres
     else:
         ledger = SqliteLedger(settings.database_file, context, vault)
-    courier = Courier(context.loopback_allowed, _networks(settings))
+    courier = Courier(context.loopback_allowed, _networks(settings), library=settings.http_client)
     deliverer = Deliverer(ledger, context, courier, settings.retry_steps or STEPS)
     root = settings.url.rstrip("/")
     tokens = AccessTokens(root, context.url, SigningKey.from_pem((settings.keys_folder / "tokens.pem").read_bytes()))
-    edge = Edge(ledger, context, tokens, f"{root}/oauth2/token", SCOPES, _interactions(), wake=deliverer.wake)
+    doors = Doors(KeySets(context.loopback_allowed, _networks(settings)))
+    edge = Edge(ledger, context, tokens, f"{root}/oauth2/token", SCOPES, _interactions(), wake=deliverer.wake, hooks=doors)
     return Gateway(settings, context, ledger, edge, deliverer)
+
+
+async def open_web(gateway: Gateway) -> Web:
+    """What the pages stand on; whom to ring is known from the start."""
+    settings, context = gateway.settings, gateway.context
+    (rows,) = await gateway.ledger.read([Read(FEEDS)])
+    return Web(
+        ledger=gateway.ledger,
+        context=context,
+        issuers=Issuers(context.loopback_allowed, _networks(settings)),
+        key=SigningKey.from_pem((settings.keys_folder / "tokens.pem").read_bytes()),
+        root=settings.url.rstrip("/"),
+        idle=settings.session_idle_minutes * 60 * clock.SECOND,
+        lasts=settings.session_hours * clock.HOUR,
+        kind=settings.kind,
+        feeds=feeds_of(rows),
+    )
 
 
 def _interactions() -> dict[str, list[str]]:
@@ -126,9 +157,12 @@ def make_app(settings: Settings) -> App:
         gateway = app.state.gateway = await open_gateway(settings)
         refuse_unsigned(settings)
         gateway.context.agreements.become(await gateway.ledger.run_alone(take_up, unsigned_agreements(settings)))
+        await take_up_witnesses(gateway.ledger, gateway.context.vouched)
         routes = _routes(gateway.edge)
-        app.router.routes[:0] = routes
+        web = app.state.web = await open_web(gateway)
+        app.router.routes[:0] = [*routes, *page_routes(web)]
         app.fixed = {(method, one.path): one.app for one in routes if "{" not in one.path for method in _methods(one)}
+        listeners = await listen(gateway)
         tasks = background(gateway)
         gc.collect()
         gc.freeze()
@@ -136,6 +170,7 @@ def make_app(settings: Settings) -> App:
         try:
             yield
         finally:
+            await listeners.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -175,6 +210,8 @@ def _starlette_path(path: str) -> str:
 
 def _http_fault(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, HTTPException)
+    if is_for_people(request):
+        return not_served(request.app.state.web, request, fault.status_code)
     return outcome_response(from_http_exception(fault), request)
 
 

@@ -6,29 +6,68 @@ import asyncio
 import contextlib
 import logging
 
+from gateway.cosigning import Desk, sign_and_ask, take_up
 from gateway.deployment import Gateway, unsigned_agreements
 from gateway.exchanges.agreements_in_force import compiled
 from gateway.exchanges.context import Context
-from gateway.store import agreements
+from gateway.follow_up import follow_up
+from gateway.heartbeats import send_heartbeats
+from gateway.metrics import serve_metrics
+from gateway.partners.witnesses import Asking
+from gateway.reconciling import find_daily
+from gateway.store import agreements, clock
 from gateway.store.ledger_postgres import PostgresLedger
 from gateway.store.sql import Read
 from gateway.store.standing import STANDING
-from gateway.store.upkeep import keep_up
 
 log = logging.getLogger("gateway")
 
 SEAL_EVERY = 0.5  # seconds, PostgreSQL
+LOOK_EVERY = 600.0  # seconds: how soon after midnight (UTC) the day's reconciliation begins
+BEAT_EVERY = 5.0  # seconds: how soon a heartbeat that is due goes out
 FOLLOW_EVERY = 0.5  # seconds: how soon agreements that were published elsewhere are taken up
 
 
 def background(gateway: Gateway) -> list[asyncio.Task[None]]:
     """What goes on beside the requests: delivery, sealing (PostgreSQL), signed heads of the log, agreements of others."""
-    tasks = [asyncio.create_task(_sign_heads(gateway)), asyncio.create_task(follow(gateway))]
+    tasks = [
+        asyncio.create_task(_sign_heads(gateway)),
+        asyncio.create_task(follow(gateway)),
+        asyncio.create_task(_reconcile(gateway)),
+    ]
     if gateway.settings.deliver:
         tasks.append(asyncio.create_task(gateway.deliverer.run()))
+        tasks.append(asyncio.create_task(following_up(gateway)))
+        tasks.append(asyncio.create_task(heartbeats(gateway)))
+    if gateway.settings.metrics_port:
+        tasks.append(asyncio.create_task(metering(gateway)))
     if isinstance(gateway.ledger, PostgresLedger):
         tasks.append(asyncio.create_task(_seal(gateway.ledger)))
     return tasks
+
+
+async def following_up(gateway: Gateway) -> None:
+    """Follow notices and messages up, for ever, by the ways of the deliverer."""
+    deliverer = gateway.deliverer
+    await follow_up(gateway.ledger, gateway.context, deliverer.courier, deliverer.steps)
+
+
+async def metering(gateway: Gateway) -> None:
+    """Tell the figures for monitoring, where a port is set."""
+    if gateway.settings.metrics_port:
+        await serve_metrics(gateway.ledger, gateway.deliverer, gateway.settings.metrics_port)
+
+
+async def heartbeats(gateway: Gateway) -> None:
+    """Send heartbeats that are due, for ever, by the ways of the deliverer."""
+    while True:
+        try:
+            sent = await send_heartbeats(gateway.ledger, gateway.context, gateway.deliverer.courier)
+        except Exception:
+            log.exception("heartbeats could not be sent; trying again")
+            sent = 0
+        if not sent:
+            await asyncio.sleep(BEAT_EVERY)
 
 
 async def follow(gateway: Gateway) -> None:
@@ -36,6 +75,8 @@ async def follow(gateway: Gateway) -> None:
     told = ""
     while True:
         await asyncio.sleep(FOLLOW_EVERY)
+        with contextlib.suppress(Exception):
+            await take_up(gateway.ledger, gateway.context.vouched)
         try:
             state = await follow_once(gateway)
         except Exception:
@@ -75,8 +116,26 @@ async def _seal(ledger: PostgresLedger[Context]) -> None:
 
 
 async def _sign_heads(gateway: Gateway) -> None:
-    """Sign the head of the log at least every minute, if it has grown."""
+    """Sign the head of the log at least every minute, if it has grown, and have other agencies sign it."""
+    courier, vouched, said = gateway.deliverer.courier, gateway.context.vouched, "ok"
+    desk = Desk(gateway.ledger, gateway.context.vault, Asking(courier.loopback_allowed, courier.allowed))
     while True:
+        try:
+            await sign_and_ask(desk, vouched)
+        except Exception:
+            log.exception("the head of the access log could not be signed; trying again")
+        state = vouched.state(clock.now())
+        if state not in ("ok", said):
+            log.critical("no other agency vouches for the access log; see gateway audit witness list", extra={"state": state})
+        said = state
         await asyncio.sleep(min(gateway.settings.checkpoint_seconds, 60.0))
-        with contextlib.suppress(Exception):
-            await keep_up(gateway.ledger, gateway.context.vault)
+
+
+async def _reconcile(gateway: Gateway) -> None:
+    """Once a day, by one of all workers: what past lookups give cause to look at."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        try:
+            await find_daily(gateway.ledger, gateway.context, clock.now())
+        except Exception:
+            log.exception("past lookups could not be gone through; what was missed is found tomorrow, or by gateway reviews find")

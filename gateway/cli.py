@@ -14,12 +14,13 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 import uvicorn
+import uvloop
 from pydantic import ValidationError
 
 from gateway import app as wiring
 from gateway import deployment
 from gateway.api.records import load, sender_of
-from gateway.background import follow
+from gateway.background import follow, following_up, heartbeats, metering
 from gateway.deployment import Gateway, StartRefused
 from gateway.disclosure.agreements import Documents
 from gateway.disclosure.purposes import PolicyFault
@@ -28,19 +29,22 @@ from gateway.fhir.outcomes import GatewayError
 from gateway.listing import (
     Format,
     Shown,
-    bytes_of,
     issue_line,
     json_line,
     map_command,
     mappings_cli,
+    opened,
     stop,
 )
 from gateway.listing.access_log import audit_cli
 from gateway.listing.agreements import agreements_cli
 from gateway.listing.approvers import approver_cli
+from gateway.listing.keys import keys_cli
+from gateway.listing.outbox import outbox_cli
 from gateway.listing.registry import agency_cli, client_cli
 from gateway.listing.reviews import reviews_cli
-from gateway.listing.waiting import deliveries, unmatched
+from gateway.listing.sign_in import sign_in_cli
+from gateway.listing.waiting import unmatched
 from gateway.logs import configure
 from gateway.mapping.load import MappingFault
 from gateway.settings import Settings
@@ -49,7 +53,6 @@ from gateway.store.vault import KeyFault, load_keys, make_keys
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Think Family Gateway.", pretty_exceptions_enable=False)
 cli.command(name="map")(map_command)
-cli.command()(deliveries)
 cli.command()(unmatched)
 cli.add_typer(mappings_cli, name="mappings")
 cli.add_typer(agreements_cli, name="agreements")
@@ -57,7 +60,10 @@ cli.add_typer(audit_cli, name="audit")
 cli.add_typer(agency_cli, name="agency")
 cli.add_typer(approver_cli, name="approver")
 cli.add_typer(client_cli, name="client")
+cli.add_typer(keys_cli, name="keys")
+cli.add_typer(outbox_cli, name="outbox")
 cli.add_typer(reviews_cli, name="reviews")
+cli.add_typer(sign_in_cli, name="sign-in")
 
 Result = TypeVar("Result")
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
@@ -157,14 +163,15 @@ def deliver(data: Data = None) -> None:
     settings = _settings(data)
     if not settings.on_postgres:
         stop("an embedded deployment delivers within serve; gateway deliver is for PostgreSQL")
-    asyncio.run(_deliver(settings))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_deliver(settings))
 
 
 async def _deliver(settings: Settings) -> None:
     """Deliver until asked to end; what is being posted is settled first."""
     gateway = await wiring.open_gateway(settings)
     running = asyncio.create_task(gateway.deliverer.run())
-    following = asyncio.create_task(follow(gateway))
+    following = asyncio.gather(follow(gateway), following_up(gateway), heartbeats(gateway), metering(gateway))
     for asked in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(asked, running.cancel)
     try:
@@ -240,17 +247,17 @@ def load_command(
     data: Data = None,
 ) -> None:
     """Load a file through the exchange, with a progress bar on a terminal and a closing report."""
-    text = bytes_of(file)
 
     async def run(gateway: Gateway) -> Shown:
         requester = Requester("command-line", agency, frozenset())
         sender = await sender_of(gateway.ledger, gateway.context, agency)
         report = Shown()
         with report.progress:
-            await load(gateway.ledger, gateway.context, requester, fmt, text, sender, report)
+            await load(gateway.ledger, gateway.context, requester, fmt, source, sender, report)
         return report
 
-    report = _on(data, run)
+    with opened(file) as source:
+        report = _on(data, run)
     for issue in report.issues:
         json_line(issue_line(issue.severity, issue))
     counts = {name: getattr(report, name) for name in ("received", "accepted", "refused", "written", "notices")}

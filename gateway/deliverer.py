@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from gateway.exchanges.context import Context
-from gateway.exchanges.lease_notice import Due, Lease, NotDue, lease_notice
+from gateway.exchanges.decide_notice import Unvouched
+from gateway.exchanges.lease_notice import Due, Lease, NotDue, NoticeLease, WantsTurn, lease_notice
 from gateway.exchanges.settle_notice import Settlement, settle_notice
 from gateway.fhir.outcomes import Unavailable
 from gateway.notification import signatures
-from gateway.notification.schedule import STEPS, Next, Posted
+from gateway.notification.schedule import STEPS, Next, Posted, horizon
+from gateway.partners.breaker import Breakers
 from gateway.partners.delivery import Courier, Post
 from gateway.store import clock, outbox
 from gateway.store.ledger import Ledger
@@ -23,20 +25,31 @@ from gateway.store.sql import Read
 log = logging.getLogger("gateway.deliverer")
 
 POLL = 1.0  # seconds; a change wakes the loop at once
-IN_FLIGHT = 8  # young posts at a time, so that lookups keep their processor
+IN_FLIGHT = 32  # young posts at a time: they share transactions
 YOUNG = 1.0  # seconds; a post that takes longer is waiting, not working, and makes room for others
-MOST = 64  # posts at a time, waiting ones included
-PER_RECEIVER = 4
-SHARE = 64  # of one receiver, in one look into the outbox
-FETCH = 512
+MOST = 128  # posts at a time, waiting ones included
+PER_DESTINATION = 4
+SHARE = 128  # of one destination, in one look into the outbox
+FETCH = 1024
+RESTED = 4  # a look that took long is followed by so many times its length without one
 SETTLE_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A notice that may go out, as the outbox has it."""
+
+    notice: str
+    subscription: str
+    destination: str
+    since: int  # microseconds: since when it is being tried
 
 
 @dataclass(frozen=True, slots=True)
 class Flight:
     """A delivery under way."""
 
-    receiver: str
+    destination: str
     since: float
 
 
@@ -48,10 +61,14 @@ class Deliverer:
     context: Context
     courier: Courier
     steps: tuple[float, ...] = STEPS
+    breakers: Breakers = field(default_factory=Breakers)
+    counts: Counter[str] = field(default_factory=Counter)  # of settled attempts: delivered, failed, dead; and withheld
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: bool = True
-    _known: list[tuple[str, str]] = field(default_factory=list)  # due: notice and receiver
+    _next_look: float = 0.0
+    _known: deque[Ready] = field(default_factory=deque)
     _flights: dict[str, Flight] = field(default_factory=dict)
+    _leasing: set[str] = field(default_factory=set)  # subscriptions: two of one would count the same number
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def wake(self) -> None:
@@ -64,7 +81,7 @@ class Deliverer:
         try:
             while True:
                 self._wake.clear()
-                await self._turn()
+                await (self._turn() if time.monotonic() >= self._next_look else self._start_some())
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL):  # wait_for can lose a cancellation that comes with the wake
                         await self._wake.wait()
@@ -74,17 +91,25 @@ class Deliverer:
 
     async def _turn(self) -> None:
         """Start what may start; look into the outbox when something changed, or nothing that is known may start."""
-        if self._room() < 1 or (not self._changed and self._start()):
+        if self._room() < 1 or (self._start() and not self._changed):
             return
-        self._changed = False
+        begun, self._changed = time.monotonic(), False
         try:
             wanted = {"at": clock.now(), "share": SHARE, "count": FETCH}
             rows = (await self.ledger.read([Read(outbox.READY, wanted)]))[0]
         except Exception:
             log.exception("the outbox cannot be read")
             return
-        self._known = [(notice, receiver) for notice, receiver in rows if notice not in self._flights]
+        ended = time.monotonic()
+        self._next_look = ended + RESTED * (ended - begun)
+        self._known = deque(Ready(*row) for row in rows if row[0] not in self._flights)
         self._start()
+
+    async def _start_some(self) -> None:
+        """What a turn does between two looks: a backlog that takes long to look through is not looked through all the time."""
+        if not self._start() and not self._flights:
+            await asyncio.sleep(max(0.0, self._next_look - time.monotonic()))
+            self._wake.set()
 
     def _room(self) -> int:
         """How many more posts may start now."""
@@ -94,22 +119,31 @@ class Deliverer:
 
     def _start(self) -> int:
         """Start what is known to be due, as far as there is room; no receiver takes more than its part of it."""
-        busy = Counter(flight.receiver for flight in self._flights.values())
-        room, kept = self._room(), []
-        before = len(self._flights)
-        for notice, receiver in self._known:
-            if room < 1 or busy[receiver] >= PER_RECEIVER:
-                kept.append((notice, receiver))
-                continue
-            room -= 1
-            busy[receiver] += 1
-            self._fly(notice, receiver)
-        self._known = kept
+        busy = Counter(flight.destination for flight in self._flights.values())
+        room, now, waiting = self._room(), time.monotonic(), self._known
+        before, self._known = len(self._flights), deque()
+        while waiting and room > 0:
+            one = waiting.popleft()
+            if one.subscription in self._leasing or busy[one.destination] >= PER_DESTINATION:
+                self._known.append(one)
+            elif self._may_try(one, now):
+                room -= 1
+                busy[one.destination] += 1
+                self._fly(one)
+        self._known.extend(waiting)
         return len(self._flights) - before
 
-    def _fly(self, notice: str, receiver: str) -> None:
-        self._flights[notice] = Flight(receiver, time.monotonic())
-        task = asyncio.create_task(self._deliver(notice))
+    def _may_try(self, one: Ready, now: float) -> bool:
+        """Whether its destination is not left alone just now. What has waited as long as its schedule goes out all the
+        same: it must come to an end."""
+        old = (clock.now() - one.since) / clock.SECOND >= horizon(self.steps)
+        return old or self.breakers.may_start(one.destination, now)
+
+    def _fly(self, one: Ready) -> None:
+        self._flights[one.notice] = Flight(one.destination, time.monotonic())
+        self._leasing.add(one.subscription)
+        self.breakers.started(one.destination)
+        task = asyncio.create_task(self._deliver(one))
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
@@ -117,33 +151,59 @@ class Deliverer:
         self._tasks.discard(task)
         self._wake.set()
 
-    async def _deliver(self, notice: str) -> None:
+    async def _deliver(self, one: Ready) -> None:
         try:
-            lease = await self.ledger.run_alone(lease_notice, Due(notice))
+            lease = await self._lease(one)
             if lease is not None:
                 posted = await self.courier.post(post_of(self.context, lease))
-                step = await self._settle(lease, posted)
-                log.info("notice settled", extra={"notice": notice, "state": step.state, "status": posted.status})
+                step = await self._settle(lease, posted, self._learn(one.destination, posted))
+                self.counts["failed" if step.state == outbox.PENDING else step.state] += 1
+                log.info("notice settled", extra={"notice": one.notice, "state": step.state, "status": posted.status})
+            else:
+                self.breakers.given_back(one.destination)
+                self.counts["withheld"] += 1
         except NotDue:
-            return
+            self.breakers.given_back(one.destination)
+        except Unvouched:
+            self.breakers.given_back(one.destination)
+            await asyncio.sleep(POLL)
         except Exception:
-            log.exception("a notice could not be delivered; it stays in the outbox", extra={"notice": notice})
+            self.breakers.given_back(one.destination)
+            log.exception("a notice could not be delivered; it stays in the outbox", extra={"notice": one.notice})
             await asyncio.sleep(POLL)
         finally:
-            del self._flights[notice]
+            del self._flights[one.notice]
 
-    async def _settle(self, lease: Lease, posted: Posted) -> Next:
+    async def _lease(self, one: Ready) -> NoticeLease | None:
+        """Together with others that are leased now; by itself where another notice follows from it."""
+        try:
+            return await self.ledger.run(lease_notice, Due(one.notice, alone=False))
+        except WantsTurn:
+            return await self.ledger.run_alone(lease_notice, Due(one.notice))
+        finally:
+            self._leasing.discard(one.subscription)
+            self._wake.set()
+
+    def _learn(self, destination: str, posted: Posted) -> str:
+        """What the breaker learns of an attempt; gives the destination where it answers again."""
+        if not posted.answers:
+            self.breakers.failed(destination, time.monotonic())
+            return ""
+        return destination if self.breakers.answered(destination) else ""
+
+    async def _settle(self, lease: NoticeLease, posted: Posted, recovered: str) -> Next:
         """Put the outcome on record; a database that is away for a moment does not cost the receiver a repeat."""
+        settlement = Settlement(lease, posted, self.steps, recovered)
         for _ in range(SETTLE_TRIES):
             with contextlib.suppress(Unavailable):
-                return await self.ledger.run_alone(settle_notice, Settlement(lease, posted, self.steps))
+                return await self.ledger.run(settle_notice, settlement)
             await asyncio.sleep(POLL)
-        return await self.ledger.run_alone(settle_notice, Settlement(lease, posted, self.steps))
+        return await self.ledger.run(settle_notice, settlement)
 
 
 def post_of(context: Context, lease: Lease) -> Post:
     """A lease as it goes over the wire, signed. The subscriber's own headers go along."""
-    signed = signatures.headers(context.vault.signing, lease.notice, int(time.time()), lease.body)
+    signed = signatures.headers(context.vault.notices, lease.notice, int(time.time()), lease.body)
     stated = (header.partition(":") for header in lease.headers)
     own = {name.strip(): value.strip() for name, _, value in stated if signatures.may_be_set(name)}
-    return Post(lease.endpoint, lease.body, {**own, "Content-Type": lease.content_type, **signed})
+    return Post(lease.endpoint, lease.body, {**own, "Content-Type": lease.content_type, **signed}, lease.seconds)

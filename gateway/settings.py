@@ -34,13 +34,30 @@ class Settings(BaseSettings):
     retry_seconds: str = Field(
         default="", description="Waits between deliveries, comma separated; empty: ten steps over 76 hours."
     )
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of /metrics (Prometheus), on 127.0.0.1 alone; 0: none."
+    )
+    http_client: Literal["httpx", "httpx2"] = Field(
+        default="httpx", description="The library that notices are posted with; httpx2 takes half of the processor time."
+    )
     private_receivers: str = Field(
         default="", description="Private networks that receivers may stand in, comma separated (CIDR)."
     )
     quota_persons_per_hour: int = Field(
         default=30, ge=1, description="How many different people a user of a client may ask about within an hour."
     )
+    quota_listed_per_day: int = Field(
+        default=1000, ge=1, description="How many different people a client may newly put on case lists within a day (UTC)."
+    )
+    session_idle_minutes: int = Field(
+        default=15, ge=1, le=60, description="After how many minutes without use somebody is signed out of the pages."
+    )
+    session_hours: int = Field(default=10, ge=1, le=12, description="How long a sign-in lasts at most.")
     checkpoint_seconds: float = Field(default=10.0, description="How often the head of the access log is signed; at most 60.")
+
+    listeners: str = Field(
+        default="", description="File of what is listened to beside HTTP: HL7 v2 over MLLP, folders of dropped files."
+    )
 
     @property
     def keys_folder(self) -> Path:

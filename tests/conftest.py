@@ -21,6 +21,7 @@ from gateway.demo.client import new_key
 from gateway.settings import Settings
 from gateway.store import migrate
 from gateway.store.vault import make_keys
+from tests.balp import check_log
 from tests.world import BASE, World, register, settings_for
 
 PROVE = bool(os.environ.get("GATEWAY_PROVE"))
@@ -136,7 +137,9 @@ async def world(settings: Settings, client_keys: tuple[Path, dict[str, object]])
         gateway = app.state.gateway
         await register(gateway, jwks)
         async with httpx.AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url=BASE) as client:
-            yield World(settings, gateway, client, folder)
+            made = World(settings, gateway, client, folder)
+            yield made
+            await check_log(made)
 
 
 @pytest.fixture

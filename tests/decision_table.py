@@ -16,6 +16,7 @@ from typing import Any
 
 from gateway.disclosure.agreements import Agreements
 from gateway.disclosure.decision import Asked, Permit, Refuse, Subject, Tie, decide, gate
+from gateway.disclosure.question import Withheld
 from gateway.disclosure.rules import Directive
 from gateway.fhir import systems
 from gateway.fhir.dates import bounds
@@ -39,6 +40,7 @@ USUAL: dict[str, Any] = {
     "asked_for": "everything",
     "about": "self",
     "record": "certain, fresh",
+    "withheld": [],
     "link": [],
     "age": 35,
     "hospital": [],
@@ -303,7 +305,15 @@ def read_subject(case: Case) -> Subject:
     return made.subject(
         about=case["about"], certain="certain" in words, fresh="fresh" in words, restriction=restriction,
         birth_date=_born(case), inpatient=hospital, proof=proof, identities=frozenset({made.ME, PEOPLE["person (local number)"]}),
+        withheld=tuple(read_withheld(text) for text in case["withheld"]),
     )  # fmt: skip
+
+
+def read_withheld(text: str) -> Withheld:
+    """A decision of the owner: "by a team manager for safeguarding-s47 or emergency from TLA02 until 2026-12-01"."""
+    said = clauses(text, "by for from until")
+    until = date.fromisoformat(said["until"][0]) if "until" in said else None
+    return Withheld(text, frozenset(said.get("for", ())), frozenset(said.get("from", ())), until, said["by"][0])
 
 
 def _link(text: str) -> Tie:
@@ -365,7 +375,7 @@ an exception stands below what it excepts. Tiers: 0 existence, 1 status, 2 conta
 """
 COLUMNS = {
     "asks": "asked by", "purpose": "for", "brings": "bringing", "may_claim": "token allows", "asked_for": "asked for",
-    "about": "about", "record": "record", "link": "told to be family by", "age": "age", "hospital": "hospital",
+    "about": "about", "record": "record", "withheld": "withheld by its owner", "link": "told to be family by", "age": "age", "hospital": "hospital",
     "wishes": "wishes", "ties": "responsibility", "agreement": "agreement", "document": "document", "at": "at",
 }  # fmt: skip
 

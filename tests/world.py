@@ -28,6 +28,7 @@ from gateway.store.standing import SET_POLICY
 
 BASE = "http://gateway.test"
 FHIR_JSON = "application/fhir+json"
+ENDPOINTS = ("https://sender.example/fhir", "http://127.0.0.1:9/fhir")  # from where its clients send messages
 
 
 @dataclass(slots=True)
@@ -184,7 +185,9 @@ async def register(gateway: deployment.Gateway, jwks: dict[str, Any]) -> None:
     for agency in people.AGENCIES:
         await gateway.ledger.run_alone(administer.add_agency, agency)
     for one in people.CLIENTS:
-        client = administer.NewClient(one.id, one.agency, one.name, one.scopes, one.purposes, one.roles, jwks[one.id])
+        client = administer.NewClient(
+            one.id, one.agency, one.name, one.scopes, one.purposes, one.roles, jwks[one.id], ENDPOINTS
+        )
         await gateway.ledger.run_alone(administer.add_client, client)
 
 

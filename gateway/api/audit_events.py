@@ -8,32 +8,39 @@ from starlette.responses import Response
 from gateway.api import searches
 from gateway.api.edge import Edge, allowed, fhir, request_id
 from gateway.exchanges.resources import NOT_HERE
-from gateway.exchanges.search_audit import AuditPage, AuditQuery, record_search, shown, statement_of
+from gateway.exchanges.search_audit import AuditPage, AuditQuery, found, record_search
 from gateway.fhir.outcomes import BadRequest, NotFound
 from gateway.fhir.systems import ODS_CODE
-from gateway.store.sql import Read
-from gateway.store.standing import FEEDS
+from gateway.store import clock
 
-PARAMETERS = frozenset({"patient:identifier", "patient.identifier", "agent", "agent:identifier", "organization", "date", "_lastUpdated", "outcome", "exchange", "_id", "_count", "_sort"})  # fmt: skip
+SETTLED = 2 * clock.SECOND
+PARAMETERS = frozenset({"patient:identifier", "patient.identifier", "agent", "agent:identifier", "organization", "date", "_lastUpdated", "outcome", "exchange", "purpose", "subtype", "entity", "entity:identifier", "basis", "_id", "_count", "_sort"})  # fmt: skip
 
 
 async def search(edge: Edge, request: Request) -> Response:
-    """``POST /fhir/AuditEvent/_search``, newest first; the search itself is on record before it is answered."""
+    """``POST /fhir/AuditEvent/_search``, newest first unless ``_sort`` says otherwise; on record before it is answered.
+
+    Oldest first ends two seconds ago: entries that other workers are committing would come in behind the cursor.
+    """
     requester = allowed(edge, request, "AuditEvent", "s")
     asked = await searches.read_search(edge, request, requester.agency, "AuditEvent", PARAMETERS)
     used = asked.used
-    if searches.one(used, "_sort") not in ("", "-date", "-_lastUpdated"):
-        raise BadRequest("Entries come newest first: _sort is -date.", where="_sort", code="not-supported")
+    oldest_first = _oldest_first(used)
     since, until = searches.window([*used.get("date", []), *used.get("_lastUpdated", [])], "date")
     query = AuditQuery(
         requester=requester,
+        purpose=searches.bare_code(used, "purpose"),
+        subtype=searches.one(used, "subtype"),
+        entity=searches.one(used, "entity") or searches.one(used, "entity:identifier"),
+        basis=searches.bare_code(used, "basis"),
+        oldest_first=oldest_first,
         patient=_token(used, "patient:identifier") or _token(used, "patient.identifier"),
         agent=_agent(used),
         organisation=searches.one(used, "organization").removeprefix(f"{ODS_CODE}|"),
-        outcome=_outcome(used),
+        outcome=searches.outcome(used),
         exchange=searches.one(used, "exchange"),
         since=since,
-        until=until,
+        until=min(until, clock.now() - SETTLED) if oldest_first else until,
         count=searches.count(used),
         before=tuple(asked.place) if asked.place else None,
         id=searches.identifier(used),
@@ -55,8 +62,14 @@ async def read(edge: Edge, request: Request) -> Response:
 async def answered(edge: Edge, query: AuditQuery) -> AuditPage:
     """A query on record, then read and rendered."""
     await edge.ledger.run(record_search, query)
-    rows, feeds = await edge.ledger.read([statement_of(edge.context, query), Read(FEEDS)])
-    return shown(edge.context, query, rows, {row[0]: row[1] for row in feeds})
+    return await found(edge.context, edge.ledger, query)
+
+
+def _oldest_first(used: dict[str, list[str]]) -> bool:
+    order = searches.one(used, "_sort")
+    if order not in ("", "-date", "-_lastUpdated", "date", "_lastUpdated"):
+        raise BadRequest("Entries are sorted by time: _sort is date or -date.", where="_sort", code="not-supported")
+    return order in ("date", "_lastUpdated")
 
 
 def _token(used: dict[str, list[str]], name: str) -> str:
@@ -67,12 +80,3 @@ def _token(used: dict[str, list[str]], name: str) -> str:
 def _agent(used: dict[str, list[str]]) -> str:
     """A user: ``ODS|user`` or the id of a user of the auditor's own organisation."""
     return searches.one(used, "agent") or searches.one(used, "agent:identifier")
-
-
-def _outcome(used: dict[str, list[str]]) -> int | None:
-    text = searches.one(used, "outcome")
-    if not text:
-        return None
-    if text not in ("0", "4", "8", "12"):
-        raise BadRequest("outcome is 0, 4, 8 or 12.", where="outcome", code="value")
-    return int(text)

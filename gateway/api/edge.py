@@ -18,10 +18,11 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.api import smart
+from gateway.api.cds_hooks_doors import Doors
 from gateway.api.tokens import AccessTokens, TokenRefused
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context, new_id
-from gateway.exchanges.record_refusal import NOBODY, Refusal, record_refusal
+from gateway.exchanges.record_refusal import NOBODY, Refusal, RefusalNotes, record_refusal
 from gateway.fhir import outcomes, strict_json
 from gateway.fhir.outcomes import GatewayError, Issue
 from gateway.store.ledger import Ledger
@@ -43,26 +44,6 @@ UNRECORDED = "The access log cannot be written just now, so nothing is done. Ple
 OUR_FAULT = "Something went wrong on our side. Nothing was disclosed; please try again, and tell us the request id."
 
 
-@dataclass(slots=True)
-class RefusalNotes:
-    """Refused tokens are noted once a minute for each operation, with their number; the rest only counted."""
-
-    minute: int = 0
-    counted: dict[str, int] = field(default_factory=dict)
-
-    def due(self, operation: str, now: float) -> int:
-        """How many to put on record now; 0 while this minute's first has been noted."""
-        minute = int(now // 60)
-        held = self.counted.get(operation, 0) + 1
-        if minute != self.minute:
-            self.minute = minute
-            self.counted = {operation: 0}
-            return held
-        first = operation not in self.counted
-        self.counted[operation] = 0 if first else held
-        return held if first else 0
-
-
 @dataclass(frozen=True, slots=True)
 class Edge:
     """What operations are given: the ledger, the compiled context, our tokens."""
@@ -75,6 +56,7 @@ class Edge:
     interactions: dict[str, list[str]] = field(default_factory=dict)  # by FHIR type, for the CapabilityStatement
     wake: Callable[[], None] = lambda: None  # a notice may be due
     notes: RefusalNotes = field(default_factory=RefusalNotes)
+    hooks: Doors = field(default_factory=Doors)
 
 
 Handler = Callable[[Edge, Request], Awaitable[Response]]

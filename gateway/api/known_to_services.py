@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.api.edge import Edge, Tick, allowed, json_body, padded, prepared, request_id
 from gateway.api.parameters import concept
+from gateway.audit.vouched import UNWITNESSED
 from gateway.disclosure.release import ITK_DISPLAY, STATUS_DISPLAY, Disclosure, organisation
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.agencies import profile
@@ -39,6 +40,10 @@ GATES: dict[str, tuple[type[GatewayError], str]] = {
     "policy-stale": (Unavailable, "The agreements are being changed. Please try again; in danger ring the duty desk."),
     "token-superseded": (NotAuthenticated, "The token is no longer valid. Please get a new one."),
 }
+NOT_VOUCHED = (
+    "No other agency can vouch for the access log just now, so nothing is disclosed but in danger to life. "
+    "Please try again later; if it cannot wait, ring."
+)
 # Invalid pairs of SCR-AlertType and SCR-AlertReason, as the Summary Care Record refuses them.
 FORBIDDEN_PAIRS = frozenset({("1", "5"), ("2", "4"), ("2", "6")})
 ALERT_TYPES, ALERT_REASONS = frozenset("12"), frozenset("123456")
@@ -66,8 +71,16 @@ def refusal(answer: LookupAnswer) -> GatewayError:
     """What a refusal at a gate is answered with."""
     if answer.refused == OVER:
         return TooMany(OVER_QUOTA, headers=retry_after(answer.at))
+    if answer.refused == UNWITNESSED:
+        return Unavailable(f"{NOT_VOUCHED} {' '.join(_numbers(answer))}".rstrip(), headers={"Retry-After": "60"})
     kind, text = GATES[answer.refused]
     return kind(text)
+
+
+def _numbers(answer: LookupAnswer) -> list[str]:
+    """The desks of the agencies that would have been asked, each with its number."""
+    desks = [(feed.name, desk) for feed in answer.coverage for desk in profile(feed).desks]
+    return [f"{name}: {number['value']}." for name, desk in desks for number in desk.get("telecom", ())]
 
 
 def parse(body: Any, requester: Requester, request_id: str) -> LookupRequest:

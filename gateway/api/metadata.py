@@ -10,7 +10,9 @@ from starlette.responses import Response
 from gateway import __version__
 from gateway.api import definitions
 from gateway.api.edge import Edge, check_accept, fhir
+from gateway.api.process_message import ASKED_BY_MESSAGE
 from gateway.fhir import systems
+from gateway.notification.topics import offered
 
 PUBLISHED = "2026-11-21"
 SEARCHES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -22,9 +24,19 @@ SEARCHES: dict[str, tuple[tuple[str, str], ...]] = {
     **dict.fromkeys(definitions.TYPES, (("url", "uri"),)),
     "AuditEvent": (
         ("patient:identifier", "token"), ("agent", "token"), ("organization", "token"), ("date", "date"), ("outcome", "token"),
-        ("exchange", "token"), ("_id", "token"), ("_lastUpdated", "date"),
+        ("exchange", "token"), ("purpose", "token"), ("subtype", "token"), ("entity", "reference"), ("basis", "token"),
+        ("_id", "token"), ("_lastUpdated", "date"),
     ),
 }  # fmt: skip
+PATIENT_OPERATIONS = (
+    "known-to-services",
+    "person-info-query",
+    "shield",
+    "lift-shield",
+    "withhold",
+    "lift-withholding",
+    "request-contact",
+)
 OWN_OPERATIONS = {"AuditEvent": ("explain",), "Consent": ("record-wish", "plain")}  # by type, beside the lookup
 RELIABLE_CACHE = 60 * 24 * 365  # minutes: what was received is never received twice
 
@@ -43,6 +55,7 @@ def statement(edge: Edge) -> dict[str, Any]:
         "status": "active",
         "date": PUBLISHED,
         "kind": "instance",
+        "instantiates": ["http://hl7.org/fhir/uv/subscriptions-backport/CapabilityStatement/backport-subscription-server-r4"],
         "software": {"name": edge.context.name, "version": __version__},
         "implementation": {"description": edge.context.name, "url": url},
         "fhirVersion": "4.0.1",
@@ -59,8 +72,8 @@ def statement(edge: Edge) -> dict[str, Any]:
                 "reliableCache": RELIABLE_CACHE,
                 "supportedMessage": [
                     {"mode": mode, "definition": f"{base}/MessageDefinition/{code}"}
-                    for mode in ("sender", "receiver")
-                    for code in edge.context.topics
+                    for mode, codes in (("sender", ()), ("receiver", ASKED_BY_MESSAGE))
+                    for code in (*edge.context.topics, *codes)
                 ],
             }
         ],
@@ -88,6 +101,7 @@ def _rest(edge: Edge) -> dict[str, Any]:
         "operation": [
             {"name": "process-message", "definition": "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"},
             _operation("check-share", edge),
+            {"name": "export", "definition": "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"},
         ],
     }
 
@@ -109,7 +123,7 @@ def _resource(kind: str, interactions: list[str], edge: Edge) -> dict[str, Any]:
     if kind in OWN_OPERATIONS:
         described["operation"] = [_operation(name, edge) for name in OWN_OPERATIONS[kind]]
     if kind == "Patient":
-        described["operation"] = [_operation(name, edge) for name in ("known-to-services", "shield", "lift-shield")]
+        described["operation"] = [_operation(name, edge) for name in PATIENT_OPERATIONS]
     if kind == "Subscription":
         described |= _topics(edge)
     return described
@@ -129,7 +143,7 @@ def _topics(edge: Edge) -> dict[str, Any]:
     operations = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
     return {
         "extension": [
-            {"url": canonical, "valueCanonical": systems.topic(code, edge.context.base)} for code in edge.context.topics
+            {"url": canonical, "valueCanonical": systems.topic(code, edge.context.base)} for code in offered(edge.context.topics)
         ],
         "supportedProfile": [f"{systems.BACKPORT}/backport-subscription"],
         "operation": [

@@ -16,6 +16,7 @@ from gateway.api.tokens import ClientKeys, TokenRefused, peek_client_id, verify_
 from gateway.exchanges.issue_token import Claimed, TokenRequest, issue_token
 from gateway.exchanges.lines import SUPERSEDED
 from gateway.fhir.outcomes import NotAuthenticated, TooLarge
+from gateway.store.notice_keys import key_id
 from gateway.store.sql import Read
 from gateway.store.standing import STANDING
 
@@ -42,13 +43,15 @@ async def keys(edge: Edge, request: Request) -> Response:
 
 
 def public_keys(edge: Edge) -> list[dict[str, object]]:
-    """JWKs of the key that signs access tokens and of the key that signs notices."""
-    notices = edge.context.vault.signing.public_key().public_bytes_raw()
-    encoded = base64.urlsafe_b64encode(notices).rstrip(b"=").decode()
-    return [
-        dict(edge.tokens.public_jwk),
-        {"kty": "OKP", "crv": "Ed25519", "x": encoded, "use": "sig", "kid": f"notices-{encoded[:8]}"},
-    ]
+    """JWKs of the key that signs access tokens and of those that sign notices, or did: the newest first."""
+    vault = edge.context.vault
+    notices = [*(key.public_key().public_bytes_raw() for key in vault.notices), *vault.retired]
+    return [dict(edge.tokens.public_jwk), *(_notice_jwk(public) for public in notices)]
+
+
+def _notice_jwk(public: bytes) -> dict[str, object]:
+    encoded = base64.urlsafe_b64encode(public).rstrip(b"=").decode()
+    return {"kty": "OKP", "crv": "Ed25519", "x": encoded, "use": "sig", "kid": key_id(public)}
 
 
 async def token(edge: Edge, request: Request) -> Response:

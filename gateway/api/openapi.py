@@ -13,6 +13,12 @@ from gateway.api.operations import OPERATIONS, Operation
 
 ERRORS = (400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 415, 422, 428, 429, 503)
 FHIR_JSON = "application/fhir+json"
+KINDS = {
+    "json": "application/json",
+    "receipt": "application/json",
+    "text": "text/plain",
+    "ndjson": "application/fhir+ndjson",
+}
 ETAG = {"type": "string", "pattern": '^(W/)?"[0-9]{1,9}"$'}
 FOLDER = Path(__file__).parent.parent.parent / "openapi" / "examples"
 EXAMPLES = {
@@ -98,8 +104,9 @@ def _responses(operation: Operation) -> dict[str, Any]:
 
 
 def _good(operation: Operation) -> tuple[int, ...]:
-    if operation.name == "children":
-        return (200, 204)
+    several = {"children": (200, 204), "exportStatus": (200, 202)}
+    if operation.name in several:
+        return several[operation.name]
     if operation.interaction == "create":
         return (201,)
     if (
@@ -108,19 +115,21 @@ def _good(operation: Operation) -> tuple[int, ...]:
         and operation.type in ("Flag", "Consent", "RelatedPerson", "Patient")
     ):
         return (200, 304)
-    return (204,) if operation.gives == "nothing" else (200,)
+    return {"nothing": (204,), "accepted": (202,)}.get(operation.gives, (200,))
 
 
 def _good_response(operation: Operation, status: int) -> dict[str, Any]:
-    if status in (204, 304):
-        return {"description": "Nothing to show"}
-    kind = "application/json" if operation.gives in ("json", "receipt") else FHIR_JSON
+    if status in (202, 204, 304):
+        return {"description": "Nothing to show" if status != 202 else "Taken up"}
+    kind = KINDS.get(operation.gives, FHIR_JSON)
     content = {"schema": schemas.ANSWERS[operation.gives], **_examples(operation.name, "answer")}
     return {"description": "Done", "content": {kind: content}}
 
 
 def _error(operation: Operation) -> dict[str, Any]:
     content: dict[str, Any] = {FHIR_JSON: {"schema": {"$ref": "#/components/schemas/OperationOutcome"}}}
+    if operation.name == "addCheckpoint":  # C2SP tlog-witness: the size that is known, where another was taken for it
+        content["text/x.tlog.size"] = {"schema": {"type": "string"}}
     if operation.path.startswith("/oauth2") or operation.path.startswith("/health"):
         content["application/json"] = {"schema": {"type": "object"}}
     return {"description": "Refused; the OperationOutcome says what and where", "content": content}

@@ -1,33 +1,69 @@
-"""``$process-message`` (FHIR R4 messaging): a message Bundle in, its response Bundle out."""
+"""``$process-message`` (FHIR R4 messaging): a message Bundle in, its response Bundle out, at once or posted later.
+
+A message that is not for us, not from the sender, or no message is refused by an HTTP status and an OperationOutcome. One
+that was processed is answered with 200 and a response message. What cannot be taken is 422 or 429 with an OperationOutcome;
+a sender that asks for response messages gets 200 and one that says fatal-error or transient-error, the OperationOutcome in
+it. With ``async=true`` the answer is 202, and the response message is posted to an endpoint that is
+registered for the client.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.edge import FHIR_JSON, MAX_BUNDLE, Edge, allowed, base_headers, json_body, raise_errors, request_id
-from gateway.exchanges.receive_message import Message, receive_message
+from gateway.api import bars
+from gateway.api.call_backs import read_request
+from gateway.api.edge import FHIR_JSON, MAX_BUNDLE, Edge, Tick, allowed, base_headers, json_body, raise_errors, request_id
+from gateway.disclosure.requester import Requester
+from gateway.exchanges.acknowledge_notice import Acknowledgement
+from gateway.exchanges.messages import ContentRefused, Message, Reply
+from gateway.exchanges.receive_message import receive_message
+from gateway.exchanges.refuse_message import RefusedMessage, refuse_message
 from gateway.fhir import resources, systems
 from gateway.fhir.elements import identity
-from gateway.fhir.outcomes import BadRequest, Issue, TooLarge, Unprocessable
+from gateway.fhir.outcomes import BadRequest, GatewayError, Issue, TooLarge, Unprocessable
 from gateway.mapping.reading import read
 from gateway.mapping.records import Mapped, Sender, Sourced
+from gateway.notification.answers import ACKNOWLEDGED, FATAL, OK, TRANSIENT, acknowledgement_of
 
 OPERATION = "$process-message"
+CONTACT_REQUESTED = "contact-requested"
+ASKED_BY_MESSAGE = (ACKNOWLEDGED, CONTACT_REQUESTED)  # events beside the topics
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 MAX_ENTRIES = 200
+# messageheader-response-request: which responses the sender wants to see
+WANTED = {
+    "always": frozenset({OK, FATAL, TRANSIENT}),
+    "on-error": frozenset({FATAL, TRANSIENT}),
+    "on-success": frozenset({OK}),
+    "never": frozenset(),
+}
+REFUSED_STATUS = {FATAL: 422, TRANSIENT: 429}
 
 
 async def process_message(edge: Edge, request: Request) -> Response:
     """Take one message. The answer is the same on every repeat, whoever is known here."""
+    tick = Tick()
+    try:
+        return await _process(edge, request, tick)
+    except GatewayError as error:
+        error.issues = bars.coded(error.issues, error.status)
+        raise
+    finally:
+        tick.stop()
+
+
+async def _process(edge: Edge, request: Request, tick: Tick) -> Response:
     requester = allowed(edge, request, OPERATION)
-    if request.query_params.get("async") == "true":
-        raise BadRequest("Asynchronous processing is not offered: send without async.", code="not-supported")
+    bars.check_context(request, requester)
+    later, answer_to = _how_to_answer(request)
     bundle = await json_body(request, MAX_BUNDLE)
     header = check(bundle, edge, requester.agency)
     message = Message(
@@ -37,12 +73,85 @@ async def process_message(edge: Edge, request: Request) -> Response:
         event=header["eventCoding"]["code"],
         endpoint=header["source"]["endpoint"],
         content=orjson.dumps(bundle["entry"], option=orjson.OPT_SORT_KEYS),
-        sourced=_sourced(edge, bundle, requester.agency),
+        answer_later=later,
+        answer_to=answer_to,
+        target=bars.target_of(request),
         request_id=request_id(request),
     )
-    reply = await edge.ledger.run_alone(receive_message, message)
+    reply = await _answer(edge, message, bundle)
     edge.wake()
-    return Response(reply.body, 200, base_headers(request), FHIR_JSON)
+    if message.event == CONTACT_REQUESTED:  # what was looked for must not be told by how long it took
+        await tick.wait()
+    return _as_asked(request, header, reply, later=later)
+
+
+def _how_to_answer(request: Request) -> tuple[bool, str]:
+    """Whether the response is posted later, and where to if it is not the sender's endpoint. Raises BadRequest."""
+    stated = {name: request.query_params.getlist(name) for name in ("async", "response-url")}
+    if any(len(values) > 1 for values in stated.values()) or stated["async"] not in ([], ["true"], ["false"]):
+        raise BadRequest("async is true or false, and each parameter is given once.", where="async", code="value")
+    answer_to = next(iter(stated["response-url"]), "")
+    if answer_to and stated["async"] != ["true"]:
+        raise BadRequest("response-url goes with async=true.", where="response-url", code="value")
+    return stated["async"] == ["true"], answer_to
+
+
+async def _answer(edge: Edge, message: Message, bundle: dict[str, Any]) -> Reply:
+    """The response message, whatever came of what the message says."""
+    try:
+        return await edge.ledger.run_alone(receive_message, _with_content(edge, message, bundle))
+    except ContentRefused as refused:
+        issues = bars.coded(refused.issues, REFUSED_STATUS[refused.code])
+        return await edge.ledger.run_alone(refuse_message, RefusedMessage(message, refused.code, issues))
+
+
+def _as_asked(request: Request, header: dict[str, Any], reply: Reply, *, later: bool) -> Response:
+    """202 where the response is posted later, 204 where the sender wants to see none of this kind, else the response.
+
+    A sender that asks for no response messages may read none: what was not taken is an HTTP error to it, never a 200.
+    """
+    if later:
+        return Response(status_code=202, headers=base_headers(request))
+    asked = [one.get("valueCode") for one in header.get("extension", ()) if one.get("url") == systems.MESSAGE_RESPONSE_REQUEST]
+    if asked and reply.code not in WANTED.get(asked[0], WANTED["always"]):
+        return Response(status_code=204, headers=base_headers(request))
+    if asked or reply.code == OK:
+        return Response(reply.body, 200, base_headers(request), FHIR_JSON)
+    outcome = orjson.loads(reply.body)["entry"][1]["resource"]
+    return Response(orjson.dumps(outcome), REFUSED_STATUS[reply.code], base_headers(request), FHIR_JSON)
+
+
+def _with_content(edge: Edge, message: Message, bundle: dict[str, Any]) -> Message:
+    """The message with what it says, read. Raises ContentRefused."""
+    header = bundle["entry"][0]["resource"]
+    try:
+        if message.event == ACKNOWLEDGED:
+            return replace(message, acknowledges=_acknowledgement(header, message))
+        if message.event == CONTACT_REQUESTED:
+            return replace(message, contact=_contact(bundle, message))
+        return replace(message, sourced=_sourced(edge, bundle, message.requester))
+    except Unprocessable as fault:
+        raise ContentRefused(FATAL, fault.issues) from fault
+
+
+def _acknowledgement(header: dict[str, Any], message: Message) -> Acknowledgement:
+    """Which notice is acknowledged, and how. Raises Unprocessable."""
+    notice, code = (header.get("response") or {}).get("identifier"), acknowledgement_of(header)
+    if not notice:
+        where = "Bundle.entry[0].resource.response.identifier"
+        raise Unprocessable("response.identifier is the id of the notice.", where=where, code="required")
+    if not code:
+        where = "Bundle.entry[0].resource.reason"
+        raise Unprocessable("reason is a code of the code system acknowledgement.", where=where, code="code-invalid")
+    return Acknowledgement(message.requester, str(notice), code, request_id=message.request_id)
+
+
+def _contact(bundle: dict[str, Any], message: Message) -> Any:
+    """The call-back request that the message carries. Raises Unprocessable."""
+    found = [entry["resource"] for entry in bundle["entry"][1:] if entry["resource"].get("resourceType") == "Parameters"]
+    if len(found) != 1:
+        raise Unprocessable("A contact-requested carries one Parameters.", where="Bundle.entry", code="structure")
+    return read_request(found[0], message.requester, message.request_id)
 
 
 def check(bundle: Any, edge: Edge, agency: str) -> dict[str, Any]:
@@ -65,7 +174,8 @@ def check(bundle: Any, edge: Edge, agency: str) -> dict[str, Any]:
 def _check_event(header: dict[str, Any], edge: Edge) -> None:
     event = header.get("eventCoding") or {}
     where = "Bundle.entry[0].resource.eventCoding"
-    if event.get("system") != systems.code_system("topic", edge.context.base) or event.get("code") not in edge.context.topics:
+    known = event.get("code") in edge.context.topics or event.get("code") in ASKED_BY_MESSAGE
+    if event.get("system") != systems.code_system("topic", edge.context.base) or not known:
         text = "This event is not taken here; the CapabilityStatement lists those that are."
         raise Unprocessable(text, where=where, code="not-supported")
     definition = header.get("definition")
@@ -109,10 +219,10 @@ def message_id(bundle: dict[str, Any]) -> str:
     return str(stated)
 
 
-def _sourced(edge: Edge, bundle: dict[str, Any], agency: str) -> tuple[Sourced, ...]:
+def _sourced(edge: Edge, bundle: dict[str, Any], requester: Requester) -> tuple[Sourced, ...]:
     """What the message says of people, by the map of the format ``fhir``."""
     data = orjson.dumps({"resourceType": "Bundle", "type": "collection", "entry": bundle["entry"]})
-    mapped = list(read(edge.context.mappings, "fhir", data, Sender(agency, base=edge.context.base)))
+    mapped = list(read(edge.context.mappings, "fhir", data, Sender(requester.agency, base=edge.context.base)))
     faults = [issue for one in mapped for issue in one.faults]
     if faults:
         raise Unprocessable.of([Issue(issue.text, issue.code, issue.where) for issue in faults])

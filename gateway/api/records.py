@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,6 +26,7 @@ from gateway.store.standing import FEEDS
 
 LA_CODE = re.compile(r"[0-9]{3}")
 MOST_ISSUES = 200
+KEPT_ISSUES = 20_000
 
 
 @dataclass(slots=True)
@@ -38,14 +39,21 @@ class Report:
     written: int = 0
     notices: int = 0
     issues: list[Issue] = field(default_factory=list)
+    more: int = 0
     unmatched: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def note(self, mapped: Mapped) -> None:
         self.received += 1
-        self.issues += [Issue(one.text, one.code, _at(mapped, one), "warning") for one in mapped.warnings]
+        self.find([Issue(one.text, one.code, _at(mapped, one), "warning") for one in mapped.warnings])
         for one in mapped.unmatched:
             key = (f"{mapped.version}/{one.table}", one.code)
             self.unmatched[key] = self.unmatched.get(key, 0) + 1
+
+    def find(self, issues: list[Issue]) -> None:
+        """Keep what was found; of a very long file the first, and how many more there were."""
+        room = max(KEPT_ISSUES - len(self.issues), 0)
+        self.issues += issues[:room]
+        self.more += len(issues[room:])
 
     def as_fhir(self) -> dict[str, Any]:
         """Parameters with counts and an OperationOutcome of what was found."""
@@ -66,7 +74,7 @@ class Report:
     def findings(self) -> list[Issue]:
         """What was found, errors before warnings; a last line says how many more there are than are shown."""
         ordered = sorted(self.issues, key=lambda one: one.severity != "error")
-        more = len(ordered) - MOST_ISSUES
+        more = len(ordered) - MOST_ISSUES + self.more
         rest = [Issue(f"{more} more findings are not listed.", "informational", severity="information")] if more > 0 else []
         return ordered[:MOST_ISSUES] + rest
 
@@ -101,7 +109,7 @@ async def load(
     context: Context,
     requester: Requester,
     fmt: str,
-    data: bytes,
+    data: bytes | BinaryIO,
     sender: Sender,
     report: Report,
     *,
@@ -134,7 +142,7 @@ async def _one(ledger: Ledger, record: Record, report: Report) -> None:
             return
     await ledger.run(refuse_record, record)
     report.refused += 1
-    report.issues += [Issue(one.text, one.code, _at(record.mapped, one)) for one in faults]
+    report.find([Issue(one.text, one.code, _at(record.mapped, one)) for one in faults])
 
 
 async def receive_file(edge: Edge, request: Request) -> Response:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from gateway.api import searches
 from gateway.api.edge import Edge, allowed, base_headers, fhir, json_body, raise_errors, request_id
 from gateway.api.schemas import STATUS
+from gateway.disclosure.pcf import with_claim
 from gateway.exchanges.resources import (
     NOT_HERE,
     Page,
@@ -76,11 +77,12 @@ def _already_has(request: Request, held: Held) -> bool:
 
 
 def shown(held: Held) -> dict[str, Any]:
-    """A resource with the id, version and time that it has here."""
-    meta = {**held.body.get("meta", {}), "versionId": str(held.version)}
+    """A resource with the id, version and time that it has here; a Consent with the profile that it conforms to."""
+    body = with_claim(held.body) if held.type == "Consent" else held.body
+    meta = {**body.get("meta", {}), "versionId": str(held.version)}
     if held.updated:
         meta["lastUpdated"] = clock.instant(held.updated)
-    return {**held.body, "id": held.id, "meta": meta}
+    return {**body, "id": held.id, "meta": meta}
 
 
 def _etag(held: Held) -> str:

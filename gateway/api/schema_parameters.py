@@ -39,6 +39,19 @@ LOOKUP = object_of(
     ["resourceType", "parameter"],
     more=True,
 )
+PERSON_INFO = parameters_of(
+    part("resource", resource=_PATIENT),
+    part("reason", valueUri=URI),
+    part("caseReference", valueIdentifier=object_of({"system": URI, "value": TEXT}, ["system", "value"], more=True)),
+    part("justification", valueString=TEXT),
+    once=("resource", "reason"),
+)
+REQUEST_CONTACT = parameters_of(
+    *(one for one in _LOOKUP_PARTS if one["properties"]["name"]["const"] in ("person", "purpose", "caseReference", "reason")),
+    part("name", valueString=TEXT),
+    part("phone", valueString={"type": "string", "pattern": "^[+]?[0-9][0-9 ()-]{3,30}[0-9]$"}),
+    once=("person", "purpose", "name", "phone"),
+)
 CHECK_SHARE = parameters_of(
     part("purpose", valueCoding=object_of({"code": CODE}, ["code"], more=True)),
     part("class", valueCode=CODE),
@@ -75,4 +88,21 @@ EXPLAIN = parameters_of(
     part("event", valueId=ID),
     part("disclosure", valueId=ID),
     part("date", valueDate=DATE),
+)
+_DECIDED = [
+    part("person", valueIdentifier=_NUMBER),
+    part("reason", valueString=TEXT),
+    part("decider", valueString=TEXT),
+    part("deciderRole", valueCode=CODE),
+]
+WITHHOLD = parameters_of(
+    *_DECIDED,
+    part("purpose", valueCode=CODE),
+    part("receiver", valueIdentifier=ODS),
+    part("until", valueDate=DATE),
+    part("reviewBy", valueDate=DATE),
+    once=("person", "reason", "decider", "deciderRole"),
+)
+LIFT_WITHHOLDING = parameters_of(
+    *_DECIDED, part("withholding", valueId=ID), once=("person", "reason", "decider", "deciderRole", "withholding")
 )

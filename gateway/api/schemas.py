@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from gateway.api.schema_parameters import CHECK_SHARE, EXPLAIN, LOOKUP, RECORD_WISH
+from gateway.api.schema_hooks import HOOK, HOOK_FEEDBACK
+from gateway.api.schema_parameters import (
+    CHECK_SHARE,
+    EXPLAIN,
+    LIFT_WITHHOLDING,
+    LOOKUP,
+    PERSON_INFO,
+    RECORD_WISH,
+    REQUEST_CONTACT,
+    WITHHOLD,
+)
 from gateway.api.schema_parts import (
     CODE,
     CODING,
@@ -25,20 +35,42 @@ from gateway.api.schema_parts import object_of as _object
 from gateway.api.schema_parts import one_of as _enum
 from gateway.api.schema_parts import parameters_of as _parameters
 from gateway.api.schema_parts import part as _part
-from gateway.fhir import systems
+from gateway.api.schema_subscriptions import (
+    CONTENT,
+    EVENTS_PARAMETERS,
+    GROUP,
+    STATUS_PARAMETERS,
+    SUBSCRIPTION,
+    SUBSCRIPTION_STATUS,
+)
+from gateway.notification.answers import ACKNOWLEDGEMENTS
 
 STATUS = {
     "Flag": ["active", "inactive", "entered-in-error"],
     "Consent": ["draft", "proposed", "active", "rejected", "inactive", "entered-in-error"],
-    "Subscription": ["requested", "active", "error", "off"],
+    "Subscription": SUBSCRIPTION_STATUS,
 }
 ELEMENTS = "The elements that a sender is most likely to need. Others of R4 are taken as the map of the format fhir keeps them; no others."
 
 PATH: dict[str, Schema] = {
     "id": ID,
     "version": {"type": "string", "pattern": "^[1-9][0-9]{0,8}$"},
-    "format": {"type": "string", "enum": ["crosswalk", "dfe-csc-api", "fhir", "hl7v2-adt", "relationships"]},
+    "format": {
+        "type": "string",
+        "enum": [
+            "crosswalk",
+            "dfe-cin-census",
+            "dfe-csc-api",
+            "dfe-ssda903",
+            "fhir",
+            "hl7v2-adt",
+            "mhsds",
+            "relationships",
+            "ssd",
+        ],
+    },
     "la_code": {"type": "string", "pattern": "^[0-9]{3}$"},
+    "place": {"type": "string", "pattern": "^[0-9]{1,6}$"},
 }
 
 
@@ -53,6 +85,8 @@ CLOSING = _object(
 INTERESTS = _object(
     {"user": {**TEXT, "maxLength": 64}, "people": {"type": "array", "items": NHS_NUMBER, "maxItems": 50}}, ["user", "people"]
 )
+ACKNOWLEDGEMENT = _object({"code": _enum(list(ACKNOWLEDGEMENTS)), "note": {**TEXT, "maxLength": 1000}}, ["code"])
+CALL_BACK_CLOSING = _object({"sentence": {"type": "string", "minLength": 10, "maxLength": 1000, "pattern": "\\S"}}, ["sentence"])
 FLAG = _object(
     {
         "resourceType": {"const": "Flag"},
@@ -92,52 +126,6 @@ CONSENT = _object(
 )
 
 
-def _extension(url: str, **value: Schema) -> Schema:
-    return _object({"url": {"const": url}, **value}, ["url", *value])
-
-
-_PURPOSE = systems.extension("purpose")
-SUBSCRIPTION = _object(
-    {
-        "resourceType": {"const": "Subscription"},
-        "extension": {
-            "type": "array",
-            "items": {
-                "anyOf": [
-                    _extension(_PURPOSE, valueCoding=_object({"system": URI, "code": CODE}, ["code"])),
-                    _extension(systems.extension("case-reference"), valueIdentifier=IDENTIFIER),
-                    _extension(systems.extension("reason"), valueString=TEXT),
-                ]
-            },
-            "contains": {"properties": {"url": {"const": _PURPOSE}}, "required": ["url"]},
-        },
-        "status": _enum(["requested", "active", "off"]),
-        "end": INSTANT,
-        "reason": TEXT,
-        "criteria": URI,
-        "_criteria": _object(
-            {
-                "extension": {
-                    "type": "array",
-                    "items": _extension(systems.BACKPORT_FILTER, valueString=TEXT),
-                    "minItems": 1,
-                    "maxItems": 1,
-                }
-            },
-            ["extension"],
-        ),
-        "channel": _object(
-            {
-                "type": _enum(["message", "rest-hook"]),
-                "endpoint": {"type": "string", "pattern": "^https?://\\S+$"},
-                "payload": _enum(["application/fhir+json", "application/json"]),
-                "header": _list(TEXT),
-            },
-            ["type", "endpoint"],
-        ),
-    },
-    ["resourceType", "extension", "status", "reason", "criteria", "_criteria", "channel"],
-)
 _HEADER = _object(
     {
         "resourceType": {"const": "MessageHeader"},
@@ -197,7 +185,7 @@ def _resource(kind: str, required: list[str]) -> Schema:
     }
 
 
-for _written in (FLAG, RELATED, CONSENT, SUBSCRIPTION):
+for _written in (FLAG, RELATED, CONSENT, SUBSCRIPTION, GROUP):
     _written["description"] = ELEMENTS
 
 COMPONENTS: dict[str, Schema] = {
@@ -209,15 +197,26 @@ COMPONENTS: dict[str, Schema] = {
     "RelatedPerson": RELATED,
     "Consent": CONSENT,
     "Subscription": SUBSCRIPTION,
+    "Group": GROUP,
+    "StatusParameters": STATUS_PARAMETERS,
+    "EventsParameters": EVENTS_PARAMETERS,
     "Lookup": LOOKUP,
     "CheckShare": CHECK_SHARE,
     "RecordWish": RECORD_WISH,
     "Explain": EXPLAIN,
     "Shield": SHIELD,
+    "Withhold": WITHHOLD,
+    "LiftWithholding": LIFT_WITHHOLDING,
     "Closing": CLOSING,
     "Interests": INTERESTS,
     "Message": MESSAGE,
+    "Acknowledgement": ACKNOWLEDGEMENT,
+    "CallBackClosing": CALL_BACK_CLOSING,
+    "RequestContact": REQUEST_CONTACT,
     "Children": CHILDREN,
+    "Hook": HOOK,
+    "PersonInfo": PERSON_INFO,
+    "HookFeedback": HOOK_FEEDBACK,
 }
 
 
@@ -231,17 +230,26 @@ ANSWERS: dict[str, Schema] = {
     "Parameters": _ref("Parameters"),
     "json": {"type": "object"},
     "receipt": {"type": "string", "format": "uuid"},
+    "text": {"type": "string"},
+    "ndjson": {"type": "string"},
+    "accepted": {},
     "nothing": {},
 }
 
 _FHIR = {
     "lookup": "Lookup",
+    "person-info": "PersonInfo",
     "check-share": "CheckShare",
     "record-wish": "RecordWish",
     "explain": "Explain",
     "shield": "Shield",
+    "withhold": "Withhold",
+    "lift-withholding": "LiftWithholding",
     "message": "Message",
-    **{kind: kind for kind in ("Flag", "RelatedPerson", "Consent", "Subscription")},
+    "request-contact": "RequestContact",
+    "status-parameters": "StatusParameters",
+    "events-parameters": "EventsParameters",
+    **{kind: kind for kind in ("Flag", "RelatedPerson", "Consent", "Subscription", "Group")},
 }
 _FORM = "application/x-www-form-urlencoded"
 _TOKEN_FORM = _object(
@@ -257,11 +265,16 @@ _TOKEN_FORM = _object(
 _BODIES: dict[str, tuple[str, Schema]] = {
     **{takes: ("application/fhir+json", _ref(name)) for takes, name in _FHIR.items()},
     "children": ("application/json", _ref("Children")),
+    "hook": ("application/json", _ref("Hook")),
+    "hook-feedback": ("application/json", _ref("HookFeedback")),
     "closing": ("application/json", _ref("Closing")),
     "interests": ("application/json", _ref("Interests")),
+    "acknowledgement": ("application/json", _ref("Acknowledgement")),
+    "call-back-closing": ("application/json", _ref("CallBackClosing")),
     "token": (_FORM, _TOKEN_FORM),
     "introspect": (_FORM, _object({"token": TEXT}, ["token"], more=True)),
     "form": (_FORM, {"type": "object", "additionalProperties": {"type": "string"}}),
+    "submission": ("text/plain", {"type": "string", "description": "C2SP tlog-witness: old size, proof, empty line, checkpoint"}),
     "file": ("application/octet-stream", {"type": "string", "format": "binary"}),
 }
 
@@ -281,6 +294,10 @@ def _status(kind: str) -> Schema:
     return {"name": "status", "schema": _enum(STATUS[kind])}
 
 
+_PAGE = [
+    {"name": "after", "schema": {"type": "string", "maxLength": 80}, "description": "The next of the page before"},
+    {"name": "count", "schema": {"type": "integer", "minimum": 1, "maximum": 200}},
+]
 _CODED = {"name": "code", "schema": TEXT}
 _QUERIES: dict[str, list[Schema]] = {
     "search-Patient": [_COUNT, {"name": "_id", "schema": ID}],
@@ -288,16 +305,36 @@ _QUERIES: dict[str, list[Schema]] = {
     "search-Flag": [_COUNT, _UPDATED, {"name": "_id", "schema": ID}, _status("Flag"), _CODED],
     "search-Consent": [_COUNT, _UPDATED, {"name": "_id", "schema": ID}, _status("Consent")],
     "subscription-search": [_COUNT, _status("Subscription")],
+    "group-search": [_COUNT],
+    "statuses": [{"name": "id", "schema": ID}, _status("Subscription")],
     "audit-search": [
         _COUNT,
+        _UPDATED,
+        {"name": "_sort", "schema": _enum(["-date", "date", "-_lastUpdated", "_lastUpdated"])},
         {"name": "date", "schema": SEARCH_DATE},
         {"name": "outcome", "schema": _enum(["0", "4", "8", "12"])},
+        *({"name": name, "schema": TEXT} for name in ("purpose", "subtype", "basis", "exchange", "organization")),
     ],
+    "bulk-export": [
+        {"name": "_type", "schema": _enum(["AuditEvent"]), "required": True},
+        {"name": "_since", "schema": SEARCH_DATE},
+        {"name": "_until", "schema": SEARCH_DATE},
+        {"name": "_typeFilter", "schema": {"type": "string"}},
+        {"name": "_outputFormat", "schema": _enum(["application/fhir+ndjson", "application/ndjson", "ndjson"])},
+    ],
+    "inclusion": [{"name": "index", "schema": _NUMBER, "required": True}, {"name": "size", "schema": _NUMBER}],
+    "consistency": [{"name": "old", "schema": _NUMBER, "required": True}, {"name": "size", "schema": _NUMBER}],
+    "notices": [
+        {"name": "side", "schema": _enum(["received", "sent"])},
+        {"name": "state", "schema": _enum(["received", "acknowledged", "overdue"])},
+        *_PAGE,
+    ],
+    "call-backs": [{"name": "state", "schema": _enum(["open", "closed"])}, *_PAGE],
     "definition-search": [{"name": "url", "schema": {"type": "string"}}],
     "events": [
         {"name": "eventsSinceNumber", "schema": _NUMBER},
         {"name": "eventsUntilNumber", "schema": _NUMBER},
-        {"name": "content", "schema": _enum(["empty", "id-only", "full-resource"])},
+        {"name": "content", "schema": _enum(CONTENT)},
     ],
 }
 

@@ -73,7 +73,7 @@ async def read_search(edge: Edge, request: Request, agency: str, kind: str, know
 
 async def criteria(request: Request, known: frozenset[str]) -> Used:
     """The search parameters of a request. Raises BadRequest for a person in the address or a parameter not known here."""
-    found = _grouped(parse_qsl(request.url.query, keep_blank_values=True))
+    found = grouped(parse_qsl(request.url.query, keep_blank_values=True))
     if any(_names_a_person(name) for name in found):
         raise BadRequest(IN_URL, code="not-supported")
     if request.method == "POST":
@@ -96,12 +96,13 @@ async def _form(request: Request) -> dict[str, list[str]]:
     if kind != "application/x-www-form-urlencoded":
         raise UnsupportedMedia("A search by POST is a form: application/x-www-form-urlencoded.")
     try:
-        return _grouped(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=50))
+        return grouped(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=50))
     except (UnicodeDecodeError, ValueError):
         raise BadRequest("The form cannot be read.") from None
 
 
-def _grouped(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
+def grouped(pairs: list[tuple[str, str]]) -> Used:
+    """Parameters with all values of each."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         found.setdefault(name, []).append(value)
@@ -134,6 +135,19 @@ def code(found: Mapping[str, list[str]], name: str, among: Collection[str] = ())
     if value and among and value not in among:
         raise BadRequest(f"{name} is one of {', '.join(among)}.", where=name, code="value")
     return value
+
+
+def bare_code(found: Mapping[str, list[str]], name: str) -> str:
+    """A code of one of our own systems, given with or without the system; empty where the parameter is absent."""
+    return one(found, name).rpartition("|")[2]
+
+
+def outcome(found: Mapping[str, list[str]]) -> int | None:
+    """AuditEvent.outcome; None where it is absent. Raises BadRequest."""
+    text = one(found, "outcome")
+    if text not in ("", "0", "4", "8", "12"):
+        raise BadRequest("outcome is 0, 4, 8 or 12.", where="outcome", code="value")
+    return int(text) if text else None
 
 
 def identifier(found: Mapping[str, list[str]]) -> str:

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api import searches
-from gateway.api.edge import Edge, allowed, base_headers, fhir, json_body, raise_errors, request_id
+from gateway.api.edge import Edge, allowed, base_headers, fhir, json_body, request_id
 from gateway.api.resources import OTHER_ID, if_match
 from gateway.api.schemas import STATUS
+from gateway.api.subscription_body import CONTENT, read_subscribe
 from gateway.exchanges.manage_subscription import (
-    ENDED,
-    NOT_HERE,
-    EventsRequest,
     ListSubscriptions,
+    OwnStatuses,
     OwnSubscription,
-    Subscribe,
     end_subscription,
+    list_statuses,
     list_subscriptions,
     read_subscription,
-    replay_events,
     status_bundle,
-    subscribe,
 )
+from gateway.exchanges.replay_events import EventsRequest, replay_events
+from gateway.exchanges.subscribe import ENDED, NOT_HERE, subscribe
 from gateway.exchanges.subscriptions import Subscribed
-from gateway.fhir import resources, systems
-from gateway.fhir.dates import bounds
 from gateway.fhir.outcomes import BadRequest, Gone, NotFound, Unprocessable
-from gateway.identity import nhs_number
-from gateway.notification.signatures import may_be_set
-from gateway.partners.guard import Refused, check_url
 from gateway.store import clock
-
-DEFAULT_DAYS, MOST_DAYS = 90, 366
-FILTER = re.compile(r"(?:\w+\?)?(?:\w+\.)?patient:identifier=([^|&]+)\|([^|&]+)")
-CONTENT = frozenset({"empty", "id-only", "full-resource"})
-CHANNELS = frozenset({"message", "rest-hook"})
-CONTENT_TYPES = frozenset({"application/fhir+json", "application/json"})
 
 
 async def create(edge: Edge, request: Request) -> Response:
@@ -71,108 +57,6 @@ def shown(made: Subscribed) -> dict[str, Any]:
     resource = made.shown()
     meta = {**resource.get("meta", {}), "versionId": str(made.version), "lastUpdated": clock.instant(made.updated)}
     return {**resource, "meta": meta}
-
-
-def read_subscribe(
-    resource: Any, edge: Edge, requester: Any, request_id: str, identifier: str = "", expected: int | None = None
-) -> Subscribe:
-    """A Subscription as the exchange takes it. Raises Unprocessable with what is not supported and why."""
-    raise_errors(resources.validate(resource, expected="Subscription"))
-    base = edge.context.base
-    topic = str(resource.get("criteria", "")).removeprefix(f"{base}/SubscriptionTopic/")
-    if topic not in edge.context.topics:
-        raise Unprocessable(
-            "This topic is not offered: see the CapabilityStatement.", where="Subscription.criteria", code="not-supported"
-        )
-    if resource.get("status") not in ("requested", "active", "off"):
-        raise Unprocessable("status is requested, active or off.", where="Subscription.status", code="value")
-    _check_channel(resource["channel"], edge)
-    case = _extension(resource, "case-reference").get("valueIdentifier") or {}
-    purpose = _extension(resource, "purpose").get("valueCoding") or {}
-    if not purpose.get("code"):
-        where = "Subscription.extension(purpose)"
-        raise Unprocessable("A subscription names its purpose (extension purpose, a Coding).", where=where, code="required")
-    ends = _ends(resource)
-    kept = {key: value for key, value in resource.items() if key not in ("id", "meta", "text")}
-    return Subscribe(
-        requester=requester,
-        resource={**kept, "end": resource.get("end") or ends.strftime("%Y-%m-%dT%H:%M:%SZ")},
-        topic=topic,
-        nhs=_person(resource),
-        purpose=str(purpose["code"]),
-        case_reference=f"{case['system']}|{case['value']}" if case.get("system") and case.get("value") else "",
-        case_owner=str(((case.get("assigner") or {}).get("identifier") or {}).get("value", "")),
-        ends=clock.micros(ends),
-        reason=str(_extension(resource, "reason").get("valueString", "")),
-        id=identifier,
-        expected=expected,
-        request_id=request_id,
-    )
-
-
-def _extension(resource: dict[str, Any], name: str) -> dict[str, Any]:
-    for extension in resource.get("extension", ()):
-        if str(extension.get("url", "")).endswith(f"/StructureDefinition/{name}"):
-            found: dict[str, Any] = extension
-            return found
-    return {}
-
-
-def _person(resource: dict[str, Any]) -> str:
-    """The NHS number that the filter names. Raises Unprocessable for any other filter."""
-    where = "Subscription._criteria.extension(backport-filter-criteria)"
-    stated = [
-        str(one.get("valueString", ""))
-        for one in (resource.get("_criteria") or {}).get("extension", ())
-        if one.get("url") == systems.BACKPORT_FILTER
-    ]
-    match = FILTER.fullmatch(stated[0]) if len(stated) == 1 else None
-    if match is None or match[1] != systems.NHS_NUMBER:
-        text = f"One filter is supported: patient:identifier={systems.NHS_NUMBER}|number."
-        raise Unprocessable(text, where=where, code="not-supported")
-    number = nhs_number.parse(match[2])
-    if number is None:
-        raise Unprocessable("The filter's NHS number is not valid: check its digits.", where=where, code="value")
-    return number
-
-
-def _check_channel(channel: dict[str, Any], edge: Edge) -> None:
-    if channel.get("type") not in CHANNELS:
-        raise Unprocessable("Channels are message and rest-hook.", where="Subscription.channel.type", code="not-supported")
-    if (channel.get("payload") or "application/fhir+json") not in CONTENT_TYPES:
-        raise Unprocessable("Payloads are application/fhir+json.", where="Subscription.channel.payload", code="not-supported")
-    contents = [
-        one.get("valueCode")
-        for one in (channel.get("_payload") or {}).get("extension", ())
-        if one.get("url") == systems.BACKPORT_PAYLOAD
-    ]
-    if any(code not in CONTENT for code in contents):
-        raise Unprocessable(
-            "Contents are empty, id-only and full-resource.", where="Subscription.channel.payload", code="not-supported"
-        )
-    for header in channel.get("header", ()):
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9\-]{0,63}: ?[\x20-\x7e]{0,1024}", header):
-            raise Unprocessable("A header is written as Name: value.", where="Subscription.channel.header", code="value")
-        if not may_be_set(header.partition(":")[0]):
-            text = "This header is the gateway's own: a subscription does not set it."
-            raise Unprocessable(text, where="Subscription.channel.header", code="not-supported")
-    try:
-        check_url(channel.get("endpoint") or "", loopback_allowed=edge.context.loopback_allowed)
-    except Refused as fault:
-        raise Unprocessable(str(fault), where="Subscription.channel.endpoint", code="not-supported") from None
-
-
-def _ends(resource: dict[str, Any]) -> datetime:
-    """When it ends: as stated, else after 90 days. Raises Unprocessable."""
-    now = datetime.now(UTC)
-    stated = resource.get("end")
-    try:
-        end = bounds(stated)[0] if stated else now + timedelta(days=DEFAULT_DAYS)
-    except (ValueError, OverflowError):
-        end = now
-    if not now < end <= now + timedelta(days=MOST_DAYS):
-        raise Unprocessable(f"end must be within {MOST_DAYS} days from now.", where="Subscription.end", code="value")
-    return end
 
 
 async def read(edge: Edge, request: Request) -> Response:
@@ -212,15 +96,27 @@ async def delete(edge: Edge, request: Request) -> Response:
 
 
 async def status(edge: Edge, request: Request) -> Response:
-    """``$status``."""
+    """``$status`` of one subscription; ids and statuses are not looked at here, as the backport guide has it."""
+    await _given(request)
     made = await _own(edge, request, "r")
-    return fhir(request, status_bundle(edge.context, made, clock.now()))
+    return fhir(request, status_bundle(edge.context, [made], clock.now()))
+
+
+async def statuses(edge: Edge, request: Request) -> Response:
+    """``$status`` of the caller's own subscriptions: of any of these ids and in any of these statuses; without them, of all."""
+    requester = allowed(edge, request, "Subscription", "r")
+    used = await _given(request)
+    ids, wanted = (frozenset(part for text in used.get(name, ()) for part in text.split(",")) for name in ("id", "status"))
+    if not wanted <= set(STATUS["Subscription"]):
+        raise BadRequest(f"status is one of {', '.join(STATUS['Subscription'])}.", where="status", code="value")
+    found = await edge.ledger.run(list_statuses, OwnStatuses(requester, ids, wanted, request_id(request)))
+    return fhir(request, status_bundle(edge.context, found, clock.now()))
 
 
 async def events(edge: Edge, request: Request) -> Response:
     """``$events``: the notices of a range of numbers, decided again."""
     requester = allowed(edge, request, "Subscription", "r")
-    used = await searches.criteria(request, frozenset({"eventsSinceNumber", "eventsUntilNumber", "content"}))
+    used = await _given(request)
     content = searches.one(used, "content")
     if content and content not in CONTENT:
         raise BadRequest("content is empty, id-only or full-resource.", where="content", code="value")
@@ -230,6 +126,29 @@ async def events(edge: Edge, request: Request) -> Response:
     if bundle is None:
         raise NotFound(NOT_HERE)
     return fhir(request, bundle)
+
+
+# What the operations take, and the form of each in a Parameters resource.
+STATUS_TAKES = {"id": "valueId", "status": "valueCode"}
+EVENTS_TAKE = {"eventsSinceNumber": "valueString", "eventsUntilNumber": "valueString", "content": "valueCode"}
+
+
+async def _given(request: Request) -> dict[str, list[str]]:
+    """The parameters of an operation: of the address by GET, of a Parameters resource by POST. Raises BadRequest."""
+    takes = EVENTS_TAKE if request.url.path.endswith("$events") else STATUS_TAKES
+    if request.method != "POST":
+        return await searches.criteria(request, frozenset(takes))
+    body = await json_body(request)
+    listed = body.get("parameter", []) if isinstance(body, dict) and body.get("resourceType") == "Parameters" else None
+    found: dict[str, list[str]] = {}
+    for one in listed if isinstance(listed, list) else [None]:
+        name = one.get("name") if isinstance(one, dict) else None
+        value = one.get(takes[name]) if isinstance(one, dict) and name in takes else None
+        if not isinstance(value, str):
+            text = f"Parameters are {', '.join(f'{name} ({form})' for name, form in takes.items())}."
+            raise BadRequest(text, where="Parameters.parameter", code="structure")
+        found.setdefault(str(name), []).append(value)
+    return found
 
 
 def _number(used: dict[str, list[str]], name: str, default: int) -> int:

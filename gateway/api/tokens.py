@@ -14,7 +14,9 @@ from typing import Any
 
 import orjson
 
-from gateway.api.jose_strict import (
+from gateway.api.smart import parse_scopes, scope_text
+from gateway.disclosure.requester import Requester
+from gateway.partners.jose_strict import (
     MAX_TOKEN,
     ClientKeys,
     KeyRing,
@@ -27,8 +29,6 @@ from gateway.api.jose_strict import (
     segments,
     verified_claims,
 )
-from gateway.api.smart import parse_scopes, scope_text
-from gateway.disclosure.requester import Requester
 
 __all__ = [
     "AccessTokens",
@@ -38,12 +38,15 @@ __all__ = [
     "SigningKey",
     "TokenRefused",
     "peek_client_id",
+    "peek_issuer",
     "verify_assertion",
+    "verify_card_token",
 ]
 
 LIFETIME = 300  # seconds: the most that SMART Backend Services allows, for both kinds
 SKEW = 30  # seconds a partner's clock may be off
 MAX_CLAIM = 128  # characters of an identifier in a claim
+MAX_ADDRESS = 512  # characters of an issuer that is an address
 MAX_USER = 64
 MAX_PURPOSES = 20
 ASSERTION_TYPE = "JWT"
@@ -170,6 +173,30 @@ def verify_assertion(token: str, keys: ClientKeys, *, client_id: str, audience: 
     acting = _acting(claims)
     jti = _text(claims, "jti", "token-id")
     return Assertion(client_id, jti, exp, acting.organization, acting.user, acting.role, acting.purposes)
+
+
+def peek_issuer(token: str) -> str:
+    """The issuer that a token names, to look up who that is. Nothing is proved yet; TokenRefused if it is malformed."""
+    _, body, _ = segments(token)
+    return _text(read_claims(body), "iss", "issuer", MAX_ADDRESS)
+
+
+def verify_card_token(token: str, keys: ClientKeys, *, issuer: str, jku: str, audience: str, now: float) -> Assertion:
+    """A token of a CDS Hooks client checked in full (CDS Hooks 2.0, trusting CDS clients), or TokenRefused alone.
+
+    ``audience`` is the address that was called; the header may name ``jku`` where one is registered, and no other.
+    ``client_id`` of what is returned is the issuer's. Replay is the caller's to refuse.
+    """
+    claims = verified_claims(token, keys, ASSERTION_TYPE, jku)
+    if _text(claims, "iss", "issuer", MAX_ADDRESS) != issuer:
+        raise TokenRefused("issuer")
+    _audience(claims, (audience,))
+    exp = _expiry(claims, now)
+    if "iat" not in claims:
+        raise TokenRefused("iat")
+    acting = _acting(claims)
+    jti = _text(claims, "jti", "token-id")
+    return Assertion(issuer, jti, exp, acting.organization, acting.user, acting.role, acting.purposes)
 
 
 # --- access tokens -------------------------------------------------------------------------------------------------

@@ -83,7 +83,11 @@ def _hmac(salt: bytes, message: bytes) -> bytes:
     return sha256(block.translate(_OUTER) + inner).digest()
 
 
+def leaf_of(row: Row) -> bytes:
+    """The bytes of a row's leaf. A row that was never written by the gateway may raise one of ``UNREADABLE``."""
+    return leaf_bytes(row.recorded, row.exchange, row.requester, row.outcome, commitment(row))
+
+
 def row_leaf(row: Row) -> bytes:
-    """The leaf hash of a row. A row that was never written by the gateway may raise one of ``UNREADABLE``."""
-    facts = leaf_bytes(row.recorded, row.exchange, row.requester, row.outcome, commitment(row))
-    return sha256(b"\x00" + facts).digest()
+    """The leaf hash of a row. Raises as ``leaf_of``."""
+    return sha256(b"\x00" + leaf_of(row)).digest()

@@ -37,6 +37,8 @@ OPERATION: Final = Code(systems.RESTFUL_INTERACTION, "operation", "operation")
 READ: Final = Code(systems.RESTFUL_INTERACTION, "read", "read")
 SEARCH: Final = Code(systems.RESTFUL_INTERACTION, "search", "search")
 AUTHZ_CONSENT: Final = Code(systems.BALP_AUTHZ, "AuthZ-Consent", "Authorization Decision using Roles and Consent")
+LOGIN: Final = Code(systems.DICOM, "110122", "Login")
+LOGOUT: Final = Code(systems.DICOM, "110123", "Logout")
 OVERRIDE_STARTED: Final = Code(systems.DICOM, "110127", "Emergency Override Started")
 CONFIGURATION: Final = Code(systems.DICOM, "110129", "Security Configuration")
 GET_TOKEN: Final = Code("urn:ihe:event-type-code", "ITI-71", "Get Access Token")
@@ -90,6 +92,8 @@ SHAPES: Final[dict[Kind, Shape]] = {
     Kind.READ: Shape(REST, READ, "R", DESTINATION, SOURCE),
     Kind.SEARCH: Shape(REST, SEARCH, "E", SOURCE, DESTINATION, data=False),
     Kind.TOKEN: Shape(USER_AUTHENTICATION, GET_TOKEN, "E", APPLICATION, OAUTH_SERVICE, data=False),
+    Kind.SIGN_IN: Shape(USER_AUTHENTICATION, LOGIN, "E", APPLICATION, AUTHSERVER, data=False),
+    Kind.SIGN_OUT: Shape(USER_AUTHENTICATION, LOGOUT, "E", APPLICATION, AUTHSERVER, data=False),
     Kind.ADMINISTRATION: Shape(SECURITY_ALERT, CONFIGURATION, "U", APPLICATION, AUTHSERVER),
     Kind.ERROR: Shape(REST, OPERATION, "E", SOURCE, DESTINATION),
 }
@@ -97,11 +101,11 @@ SHAPES: Final[dict[Kind, Shape]] = {
 # A question about a person: for whoever asked, all of these are one.
 QUESTIONS: Final = frozenset({Kind.DISCLOSURE, Kind.NEGATIVE, Kind.DECISION, Kind.OVERRIDE, Kind.ERROR})
 # No person is in these, so that nothing can be learnt from how they came out.
-WITHOUT_PERSON: Final = frozenset({Kind.TOKEN, Kind.ADMINISTRATION})
+WITHOUT_PERSON: Final = frozenset({Kind.TOKEN, Kind.SIGN_IN, Kind.SIGN_OUT, Kind.ADMINISTRATION})
 
 # Refusals that follow from the request alone (behaviour 2.1), as long as no custodian was reached.
 GATES: Final = frozenset(
-    {"purpose-not-yours", "role-not-allowed", "case-reference-missing", "duty-not-in-force", "quota-exceeded"}
+    {"purpose-not-yours", "role-not-allowed", "case-reference-missing", "duty-not-in-force", "quota-exceeded", "log-unwitnessed"}
 )
 
 # codes.md: our purpose -> v3-ActReason

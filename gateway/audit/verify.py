@@ -8,7 +8,7 @@ before the first bad index is proved as far as the checkpoints reach.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -17,6 +17,7 @@ from typing import Final
 from gateway.audit.checkpoint import BadCheckpoint, Checkpoint, Key, parse_and_verify
 from gateway.audit.leaf import UNREADABLE, Row, row_leaf
 from gateway.audit.merkle import Frontier
+from gateway.audit.restore import parse_restore
 
 Line = tuple[int, Row | None, bytes]  # index, the row if it is there, the leaf hash that is stored for it
 Elsewhere = Callable[[bytes], int | None]
@@ -59,29 +60,41 @@ def verify(
     keys: Iterable[Key],
     *,
     elsewhere: Elsewhere | None = None,
+    restores: Sequence[str] = (),
 ) -> Verdict:
     """Check a log whose rows come by index and whose checkpoints come by size, smallest first.
+
+    ``restores`` are the declared ones, by size: the log goes on under another origin after each, and under none else.
 
     ``elsewhere`` gives the index at which a leaf hash is stored, for a log whose store can look it up; without it, a row
     that was moved by more than ``CHUNK`` counts as altered. Its first bad index is the same.
     """
     walk = _Walk(iter(rows), elsewhere or (lambda _: None))
-    for signed in _signed(checkpoints, tuple(keys)):
+    for signed in _signed(checkpoints, tuple(keys), list(restores)):
         verdict = walk.doubt(signed) if isinstance(signed, str) else walk.pass_by(signed)
         if verdict is not None:
             return verdict
     return walk.to_end() or walk.close(head)
 
 
-def _signed(checkpoints: Iterable[str], keys: tuple[Key, ...]) -> Iterator[Checkpoint | str]:
-    """The checkpoints of one log, read when their turn comes; a text says what is wrong with one."""
-    origin = ""
+def _signed(checkpoints: Iterable[str], keys: tuple[Key, ...], notes: list[str]) -> Iterator[Checkpoint | str]:
+    """The checkpoints of one log, read when their turn comes, and what restores declare; a text says what is wrong with one."""
+    try:
+        restores = [parse_restore(note, keys) for note in notes]
+    except BadCheckpoint as error:
+        yield str(error)
+        return
+    origin = restores[0].origin if restores else ""
     for text in checkpoints:
         try:
             checkpoint = parse_and_verify(text, keys)
         except BadCheckpoint as error:
             yield str(error)
             continue
+        while restores and restores[0].size < checkpoint.size:
+            restore = restores.pop(0)
+            yield Checkpoint(restore.origin, restore.size, restore.root)
+            origin = restore.after
         origin = origin or checkpoint.origin
         yield checkpoint if checkpoint.origin == origin else f"it is of another log, {checkpoint.origin}"
 

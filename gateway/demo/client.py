@@ -21,15 +21,16 @@ P384_BYTES = 48
 def new_key(path: Path) -> dict[str, Any]:
     """Make a P-384 key, keep it in a file for its owner alone, and give the public JWKS to register."""
     key = ec.generate_private_key(ec.SECP384R1())
-    encoded = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     path.touch(mode=0o600)
-    path.write_bytes(encoded)
+    path.write_bytes(private)
     numbers = key.public_key().public_numbers()
     jwk = {"kty": "EC", "crv": "P-384", "alg": "ES384", "use": "sig", "kid": path.stem}
-    return {"keys": [{**jwk, "x": _encode(numbers.x.to_bytes(P384_BYTES)), "y": _encode(numbers.y.to_bytes(P384_BYTES))}]}
+    return {"keys": [{**jwk, "x": encoded(numbers.x.to_bytes(P384_BYTES)), "y": encoded(numbers.y.to_bytes(P384_BYTES))}]}
 
 
-def _encode(data: bytes) -> str:
+def encoded(data: bytes) -> str:
+    """Unpadded base64url."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
@@ -54,9 +55,14 @@ def assertion(client_id: str, audience: str, key_file: Path, **acting: Any) -> s
         "purpose_of_use": list(acting.get("purposes", ())),
     }
     claims["extensions"] = {"ihe_iua": {name: value for name, value in stated.items() if value}}
-    signed = f"{_encode(json.dumps(header).encode())}.{_encode(json.dumps(claims).encode())}"
-    r, s = decode_dss_signature(key.sign(signed.encode(), ec.ECDSA(hashes.SHA384())))
-    return f"{signed}.{_encode(r.to_bytes(P384_BYTES) + s.to_bytes(P384_BYTES))}"
+    return signed(key, header, claims)
+
+
+def signed(key: ec.EllipticCurvePrivateKey, header: dict[str, Any], claims: dict[str, Any]) -> str:
+    """A compact JWS by ES384 (RFC 7515, RFC 7518)."""
+    text = f"{encoded(json.dumps(header).encode())}.{encoded(json.dumps(claims).encode())}"
+    r, s = decode_dss_signature(key.sign(text.encode(), ec.ECDSA(hashes.SHA384())))
+    return f"{text}.{encoded(r.to_bytes(P384_BYTES) + s.to_bytes(P384_BYTES))}"
 
 
 def fetch_token(credentials: dict[str, Any], client_id: str, user: str, role: str, purposes: list[str]) -> str:

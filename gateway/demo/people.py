@@ -38,14 +38,20 @@ def day(before: int = 0) -> str:
     return (TODAY - timedelta(days=before)).isoformat()
 
 
-def _desk(kind: str, name: str, phone: str, hours: str) -> dict[str, str]:
-    return {"kind": kind, "name": name, "phone": phone, "hours": hours}
+WEEKDAYS = ["mon", "tue", "wed", "thu", "fri"]
+
+
+def _desk(kind: str, name: str, phone: str, hours: str, *by_day: str) -> dict[str, Any]:
+    """A contact; ``by_day`` are its hours on weekdays, for machines."""
+    told = {"kind": kind, "name": name, "phone": phone, "hours": hours}
+    times = dict(zip(("availableStartTime", "availableEndTime"), by_day, strict=False))
+    return {**told, "available": [{"daysOfWeek": WEEKDAYS, **times}]} if times else told
 
 
 AGENCIES = (
     NewAgency(TRUST, "Northmoor Mental Health NHS Trust", "adult-mental-health", {
         "desks": [
-            _desk("duty-desk", "Northmoor duty desk", "01632 960101", "Monday to Friday, 9 to 5"),
+            _desk("duty-desk", "Northmoor duty desk", "01632 960101", "Monday to Friday, 9 to 5", "09:00:00", "17:00:00"),
             _desk("out-of-hours-desk", "Northmoor crisis line", "01632 960102", "at all other times"),
         ],
         "authorities": {"RIO": systems.local_id(TRUST, "rio")},
@@ -53,7 +59,7 @@ AGENCIES = (
     }, complete=True, holds_from="2015-04-01"),
     NewAgency(COUNCIL, "Southshire Council Children's Services", "children-social-care", {
         "desks": [
-            _desk("duty-desk", "Southshire front door", "01632 960201", "Monday to Friday, 8.30 to 5.30"),
+            _desk("duty-desk", "Southshire front door", "01632 960201", "Monday to Friday, 8.30 to 5.30", "08:30:00", "17:30:00"),
             _desk("out-of-hours-desk", "Southshire emergency duty team", "01632 960202", "at all other times"),
         ],
         "la_code": LA_CODE,
@@ -64,7 +70,10 @@ AGENCIES = (
 )  # fmt: skip
 
 RECORD_SCOPES = "system/records.c system/Consent.crus system/Flag.crus system/RelatedPerson.crus system/Patient.rs"
-ASK_SCOPES = "system/$known-to-services system/$check-share system/Subscription.cruds system/$process-message"
+ASK_SCOPES = (
+    "system/$known-to-services system/$check-share system/Subscription.cruds system/Group.cruds system/$process-message"
+    " system/notice.us system/call-back.us system/$request-contact"
+)
 
 
 @dataclass(frozen=True, slots=True)

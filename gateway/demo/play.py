@@ -24,6 +24,7 @@ from gateway import deployment
 from gateway.demo import people
 from gateway.demo.client import Client, new_key
 from gateway.demo.people import AMINA, BETH, COUNCIL, HEALTH_VISITING, LEO, STRANGER, TRUST, VOLUNTARY, Person
+from gateway.demo.provider import DemoProvider
 from gateway.demo.receiver import Receiver, number_of
 from gateway.exchanges import administer
 from gateway.fhir import systems
@@ -48,6 +49,7 @@ class Story:
     credentials: dict[str, Any]
     receivers: dict[str, Receiver] = field(default_factory=dict)
     clients: dict[tuple[str, str], Client] = field(default_factory=dict)
+    provider: DemoProvider = field(default_factory=DemoProvider)
 
     def at_work(self, client: str, user: str = "", role: str = "", *purposes: str) -> Client:
         """One person at work in one agency's software."""
@@ -65,7 +67,8 @@ def play(port: int, data: Path, *, once: bool) -> int:
     try:
         tell_all(story)
         if not once:
-            say(f"The gateway goes on serving at {story.credentials['base']} until you press Ctrl-C.")
+            say(f"The gateway serves its API at {story.credentials['base']} and its pages at {story.settings.url}/sign-in.")
+            say("It goes on serving until you press Ctrl-C.")
             say(f"Clients and keys are in {data / 'credentials.json'}; `gateway token trust-epr --data {data}` gets a token.")
             thread.join()
         return 0
@@ -77,8 +80,8 @@ def play(port: int, data: Path, *, once: bool) -> int:
     finally:
         server.should_exit = True
         thread.join(20)
-        for receiver in story.receivers.values():
-            receiver.down()
+        for stop in (story.provider.down, *(receiver.down for receiver in story.receivers.values())):
+            stop()
 
 
 def set_up(port: int, data: Path) -> Story:
@@ -94,7 +97,8 @@ def set_up(port: int, data: Path) -> Story:
     clients_folder = data / "clients"
     clients_folder.mkdir(mode=0o700)
     keys = {one.id: new_key(clients_folder / f"{one.id}.pem") for one in people.CLIENTS}
-    asyncio.run(register(settings, keys))
+    provider = DemoProvider().up()
+    asyncio.run(register(settings, keys, provider))
     credentials = {
         "base": f"{settings.url}/fhir",
         "token_endpoint": f"{settings.url}/oauth2/token",
@@ -102,7 +106,7 @@ def set_up(port: int, data: Path) -> Story:
         "people": [{"label": one.label, "nhs_number": one.nhs, "birth_date": one.born} for one in people.PEOPLE],
     }
     (data / "credentials.json").write_text(json.dumps(credentials, indent=2))
-    return Story(settings, credentials)
+    return Story(settings, credentials, provider=provider)
 
 
 def _client(one: people.Software, folder: Path) -> dict[str, str]:
@@ -111,14 +115,15 @@ def _client(one: people.Software, folder: Path) -> dict[str, str]:
     return {"client_id": one.id, "agency": one.agency, "agency_kind": kind, "scopes": one.scopes, "private_key_file": key_file}
 
 
-async def register(settings: Settings, keys: dict[str, dict[str, Any]]) -> None:
-    """Register the agencies and their clients, as an operator would."""
+async def register(settings: Settings, keys: dict[str, dict[str, Any]], provider: DemoProvider) -> None:
+    """Register the agencies, their clients and where their staff sign in, as an operator would."""
     gateway = await wiring.open_gateway(settings)
     for agency in people.AGENCIES:
         await gateway.ledger.run_alone(administer.add_agency, agency)
     for one in people.CLIENTS:
         client = administer.NewClient(one.id, one.agency, one.name, one.scopes, one.purposes, one.roles, keys[one.id])
         await gateway.ledger.run_alone(administer.add_client, client)
+    await provider.register(gateway.ledger)
     await wiring.close_gateway(gateway)
 
 

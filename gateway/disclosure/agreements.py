@@ -52,7 +52,11 @@ OBLIGATIONS = frozenset(
         "seek-advice",
     ]
 )
-HEAD_KEYS = {"source", "title", "version", "valid_from", "valid_until", "negatives", "accepts_own_wishes", "default", "exception"}
+HEAD_KEYS = {
+    "source", "title", "version", "valid_from", "valid_until", "negatives", "accepts_own_wishes", "acknowledgements", "default",
+    "exception",
+}  # fmt: skip
+ACKNOWLEDGEMENTS = ("received", "business")  # what who told this organisation sees of what came of it
 PARTS = ("exception", "default")  # in order of precedence
 HEADING = re.compile(r"^\s*\[\[\s*(exception|default)\s*\]\]", re.MULTILINE)
 Documents = Sequence[tuple[str, bytes]]  # name and TOML
@@ -108,6 +112,7 @@ class Document:
     version: str
     valid_from: date
     valid_until: date
+    acknowledgements: str = ACKNOWLEDGEMENTS[0]
 
 
 @dataclass(slots=True, eq=False)
@@ -146,6 +151,11 @@ class Agreements:
                 source for source, line in lines if line is not None and line.permits and source != receiver
             )
         return self._covered[key]
+
+    def says_what_came(self, source: str, on: date) -> bool:
+        """Whether ``source`` lets those whose notices it gets see what it made of them, beyond that they were received."""
+        mine = (one for one in self.documents if one.source == source and one.valid_from <= on <= one.valid_until)
+        return any(one.acknowledgements == "business" for one in mine)
 
     def every_line(self) -> Iterable[Line]:
         """Each line once per purpose, in order of precedence, for tables and checks."""
@@ -209,7 +219,7 @@ def labels(name: str, text: bytes) -> list[str]:
 def _head(name: str, document: dict[str, Any]) -> Document:
     return Document(
         name, document["source"], str(document.get("title", "")), str(document["version"]),
-        document["valid_from"], document["valid_until"],
+        document["valid_from"], document["valid_until"], document.get("acknowledgements", ACKNOWLEDGEMENTS[0]),
     )  # fmt: skip
 
 
@@ -226,6 +236,7 @@ def _document(name: str, text: bytes) -> dict[str, Any]:
         "source is an ODS code": isinstance(document["source"], str) and bool(document["source"]),
         "negatives is explicit or blanket": document["negatives"] in ("explicit", "blanket"),
         "accepts_own_wishes is true or false": isinstance(document.get("accepts_own_wishes", False), bool),
+        "acknowledgements is received or business": document.get("acknowledgements", "received") in ACKNOWLEDGEMENTS,
         "exception and default are [[lists]] of lines": all(_are_tables(document.get(part, [])) for part in PARTS),
         **_date_checks(document),
     }

@@ -14,10 +14,12 @@ from gateway.disclosure.purposes import Purpose
 from gateway.disclosure.question import Asked as Asked
 from gateway.disclosure.question import Subject as Subject
 from gateway.disclosure.question import Tie as Tie
-from gateway.disclosure.question import proven
+from gateway.disclosure.question import Withheld, proven, withheld_from
+from gateway.disclosure.requester import Requester
 from gateway.disclosure.rules import Directive
 from gateway.disclosure.wishes import Wishes, against, wishes_of
 
+OVERSIGHT = "audit"  # the purpose of looking after how records are used
 ADOPTED = frozenset({"adopted", "placed-for-adoption"})
 
 
@@ -41,6 +43,7 @@ class Refuse:
 
     reason: str
     consents: tuple[str, ...] = ()
+    withheld: Withheld | None = None  # whose decision it was, where the owner withholds the record
 
 
 def gate(asked: Asked, case_owner_kind: str | None, *, has_reason: bool, has_override: bool) -> str | None:
@@ -92,6 +95,8 @@ def decide(
     reason = _reason_against(asked, subject, line)
     if line is None or reason is not None:
         return Refuse(reason or "no-agreement")
+    if subject.withheld and (withheld := withheld_from(asked, subject.withheld)) is not None:
+        return Refuse("owner-withheld", withheld=withheld)
     classes = line.classes & asked.classes
     wishes = wishes_of(asked, subject, directives, list(ties), line)
     if not asked.purpose.is_duty:
@@ -109,6 +114,14 @@ def decide(
         explicit_negatives=line.explicit_negatives,
         long_past=asked.purpose.is_duty,
     )
+
+
+def decide_own(requester: Requester, custodian: str, policy: str) -> Permit | Refuse:
+    """May an agency hear what befell its own records? Always, if it may claim to look after how they are used; that it
+    happened, and nothing that is in them."""
+    if requester.agency != custodian or OVERSIGHT not in requester.purposes:
+        return Refuse("purpose-not-yours")
+    return Permit(0, frozenset({"existence"}), "own-record", (), policy, (), explicit_negatives=False, long_past=False)
 
 
 def _reason_against(asked: Asked, subject: Subject, line: Line | None) -> str | None:

@@ -48,6 +48,16 @@ class Tie:
         return begun and (self.responsible_until is None or at < self.responsible_until)
 
 
+class Withheld(NamedTuple):
+    """That an owner withholds a record under a duty: a decision of a named person, dated and with a reason on record."""
+
+    id: str
+    purposes: frozenset[str]  # empty: every duty, the claim of danger to life among them
+    receivers: frozenset[str]  # ODS codes; empty: everybody
+    until: date | None  # its last day; None: until it is lifted
+    decider: str  # name and role, for the owner's own auditor
+
+
 class Subject(NamedTuple):
     """A person whose record at one agency would leave."""
 
@@ -60,6 +70,7 @@ class Subject(NamedTuple):
     inpatient: Mapping[str, bool]  # who is known to be in hospital or not, by "system|value": "while I am in hospital"
     fresh: bool
     proof: tuple[Tie, ...] = ()  # for children and parents: the ties that link them to the person asked about
+    withheld: tuple[Withheld, ...] = ()  # what its owner withholds under a duty
 
 
 def proven(proof: tuple[Tie, ...], requester: str) -> bool:
@@ -68,3 +79,21 @@ def proven(proof: tuple[Tie, ...], requester: str) -> bool:
     What its own sender calls unconfirmed proves nothing.
     """
     return any(tie.source != requester and tie.confirmed for tie in proof)
+
+
+def withheld_from(asked: Asked, told: tuple[Withheld, ...]) -> Withheld | None:
+    """The decision of the owner, one of several, that keeps the record from this request; None where none does.
+
+    Children Act 2004 section 16LA(3): the judgement that to share is more detrimental than to be silent is the holder's.
+    It is made under a duty; where a wish opens the answer, wishes and shields say what is kept back.
+    """
+    if not told or not asked.purpose.is_duty:
+        return None
+    speaking = [
+        one
+        for one in told
+        if (not one.purposes or asked.purpose.code in one.purposes)
+        and (not one.receivers or asked.requester.agency in one.receivers)
+        and (one.until is None or asked.on <= one.until)
+    ]
+    return min(speaking, key=lambda one: one.id, default=None)

@@ -275,14 +275,16 @@ def organisation(code: str, name: str = "") -> Resource:
     return reference
 
 
-def desk(agency: str, name: str, kind: str, contact: Mapping[str, str], base: str = systems.BASE) -> Resource:
-    """A contact of an agency as a PractitionerRole."""
+def desk(agency: str, name: str, kind: str, contact: Mapping[str, Any], base: str = systems.BASE) -> Resource:
+    """A contact of an agency as a PractitionerRole. ``hours`` in words; ``available`` the same for machines (availableTime)."""
     code: Resource = {"coding": [{"system": systems.code_system("contact-kind", base), "code": kind}]}
     if contact.get("name"):
         code["text"] = contact["name"]
     role: Resource = {"resourceType": "PractitionerRole", "organization": organisation(agency, name), "code": [code]}
     if contact.get("phone"):
         role["telecom"] = [{"system": "phone", "value": contact["phone"], "use": "work"}]
+    if contact.get("available"):
+        role["availableTime"] = contact["available"]
     if contact.get("hours"):
         role["availabilityExceptions"] = contact["hours"]
     return role

@@ -113,7 +113,10 @@ def consent_of(said: Said, agency: str, at: str, title: str, base: str = systems
 
 
 def _provision(said: Said, base: str) -> Resource:
-    """Deny, but for what is shared; a mere refusal is limited to whom and what it names."""
+    """Deny, but for what is shared; a mere refusal is limited to whom and what it names.
+
+    What only refuses names no action: it refuses all, and who knows IHE PCF alone can keep to it.
+    """
     refused = [receiver for one in said.all("not-to") for receiver in one.receivers]
     denials = [_rule("deny", base, receivers=tuple(refused))] if refused else []
     if said.all("never-address"):
@@ -159,7 +162,7 @@ def _rule(
     made: Resource = {
         "type": kind,
         "actor": [{"role": role, "reference": {"identifier": _identifier(one)}} for one in receivers],
-        "action": [_concept(systems.CONSENT_ACTION, "disclose")],
+        "action": [_concept(systems.CONSENT_ACTION, "disclose")] if classes else [],
         "purpose": [{"system": systems.code_system("purpose", base), "code": code} for code in purposes],
         "class": [{"system": systems.code_system("data-class", base), "code": code} for code in classes],
     }

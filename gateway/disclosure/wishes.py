@@ -48,9 +48,13 @@ def wishes_of(asked: Asked, subject: Subject, directives: Iterable[Directive], t
     obliged: frozenset[str] = frozenset()
     failed = False
     asking, age = _facts(asked), _age(asked, subject)
+    lacking = "lacked" in [one.capacity for one in counted]
+    advance = _said_in_advance(asked, subject, age, line, counted) if lacking else None
     for directive in counted:
         facts = asking._replace(inpatient=_in_hospital(subject, directive)) if subject.inpatient else asking
         permits, refuses = directive.says(facts, EVERY_CLASS)
+        if advance and _without_capacity(subject, directive):
+            refuses -= advance
         if _may_permit(asked, subject, age, ties, line, directive):
             permitted |= permits
             if permits and directive.obliging:
@@ -72,6 +76,23 @@ def against(wishes: Wishes) -> str | None:
     if "existence" in wishes.outright:
         return "wishes-conflict" if "existence" in wishes.permitted else "wish-refused"
     return "wish-condition-not-met" if wishes.condition_failed else "wish-missing"
+
+
+def _said_in_advance(asked: Asked, subject: Subject, age: int | None, line: Line, counted: list[Directive]) -> frozenset[str]:
+    """What the person permits for this very request by an advance wish, stated to be made with capacity, where they have
+    since spoken without it: that does not take the place of the advance wish, whoever wrote it down."""
+    spoken = [
+        one.says(_facts(asked)._replace(inpatient=_in_hospital(subject, one)), EVERY_CLASS)[0]
+        for one in counted
+        if one.wish_kind == "advance-wish" and one.capacity == "had" and not one.performers.isdisjoint(subject.identities)
+        if _may_permit(asked, subject, age, [], line, one)
+    ]
+    return frozenset().union(*spoken)
+
+
+def _without_capacity(subject: Subject, directive: Directive) -> bool:
+    """Whether it is the person's own word, spoken without capacity."""
+    return directive.capacity == "lacked" and not directive.performers.isdisjoint(subject.identities)
 
 
 def _facts(asked: Asked) -> Facts:

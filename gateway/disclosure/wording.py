@@ -16,7 +16,7 @@ from typing import NamedTuple
 from gateway.disclosure.agreements import CLASS_TIERS, OBLIGATIONS
 from gateway.disclosure.directives import NEVER_TOLD
 from gateway.disclosure.purposes import NEEDS, PolicyFault
-from gateway.fhir.codes import AGENCY_KINDS
+from gateway.fhir.codes import AGENCY_KINDS, CARD_OVERRIDES, HOOKS
 
 Words = Mapping[str, Mapping[str, str]]  # table -> code -> text
 SHIPPED = Path(__file__).parent.parent.parent / "mappings" / "cards"
@@ -25,7 +25,16 @@ CODED: dict[str, dict[str, frozenset[str]]] = {  # what each table must have wor
     "wishes": {"kind": AGENCY_KINDS, "class": CLASSES, "obligation": OBLIGATIONS},
     "check_share": {"class": CLASSES, "needs": NEEDS},
     "explain": {},
+    "hooks": {
+        **dict.fromkeys(("hook", "description", "ask"), frozenset(HOOKS)),
+        **dict.fromkeys(("summary", "tell"), frozenset(["known", "recently-closed", "no-information", "stopped"])),
+        "about": AGENCY_KINDS,
+        "who": frozenset(["self", "children", "parents"]),
+        "obligation": OBLIGATIONS,
+        "override": frozenset(CARD_OVERRIDES),
+    },
 }
+SUMMARY = 140  # characters that a card's summary has fewer than (CDS Hooks 2.0)
 PLACES: dict[str, frozenset[str]] = {  # what a text of a file may be filled with
     "wishes": frozenset(
         [
@@ -65,6 +74,7 @@ PLACES: dict[str, frozenset[str]] = {  # what a text of a file may be filled wit
             "tier",
             "basis",
             "reason",
+            "decider",
             "policy",
             "receiver",
             "classes",
@@ -72,6 +82,9 @@ PLACES: dict[str, frozenset[str]] = {  # what a text of a file may be filled wit
             "consent",
             "state",
         ]
+    ),
+    "hooks": frozenset(
+        ["services", "number", "who", "organisation", "status", "since", "last", "contacts", "desk", "phone", "hours"]
     ),
 }
 
@@ -82,6 +95,7 @@ class Wording(NamedTuple):
     wishes: Words
     check_share: Words
     explain: Words
+    hooks: Words
 
 
 def load_wording(folder: Path) -> Wording:
@@ -108,9 +122,18 @@ def _table(path: Path, name: str) -> Words:
     for table, texts in read.items():
         for code, text in texts.items():
             faults += [f"[{table}] {code}: nothing fills {{{place}}}" for place in sorted(_places(text) - PLACES[name])]
+    if not faults:
+        faults = [f"[summary] {code}: {SUMMARY} characters or more" for code in _too_long(read.get("summary", {}), name)]
     if faults:
         raise PolicyFault(f"{path}: {'; '.join(faults)}")
     return read
+
+
+def _too_long(summaries: Mapping[str, str], name: str) -> list[str]:
+    """The summaries of cards that a record system may not show whole, however many services speak."""
+    if name != "hooks":
+        return []
+    return [code for code, text in summaries.items() if len(text.format(services="9999 services")) >= SUMMARY]
 
 
 def _places(text: str) -> set[str]:

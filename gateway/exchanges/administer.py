@@ -12,6 +12,8 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.lines import line
 from gateway.fhir.outcomes import Conflict, Unprocessable
+from gateway.notification.duty import check_hours
+from gateway.partners.guard import Refused, check_url
 from gateway.store import standing
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Hold, Read, Write
@@ -43,12 +45,16 @@ class NewClient:
     purposes: tuple[str, ...]
     roles: tuple[str, ...]
     jwks: dict[str, Any]
+    endpoints: tuple[str, ...] = ()  # where it sends FHIR messages from, and where their answers may be posted
 
 
 def add_agency(ctx: Context, agency: NewAgency, moment: Moment) -> Story[None]:
     """Register an agency. Raises Conflict where its code is taken."""
     if agency.code in moment.feeds:
         raise Conflict(f"Agency {agency.code} is registered already.")
+    for one in agency.profile.get("desks", ()):
+        if fault := check_hours(one.get("available", [])):
+            raise Unprocessable(f"The hours of the contact {one.get('name') or one.get('kind')}: {fault}.")
     row = {
         "code": agency.code,
         "name": agency.name,
@@ -84,9 +90,32 @@ def add_client(ctx: Context, client: NewClient, moment: Moment) -> Story[None]:
         "roles": " ".join(client.roles),
         "jwks": orjson.dumps(client.jwks).decode(),
         "revoked": 0,
+        "endpoints": " ".join(_checked(ctx, client.endpoints)),
     }
     yield Write(standing.ADD_CLIENT, row)
     return Outcome(None, (_line("add_client", moment, client.agency, ("client", client.id)),))
+
+
+def set_endpoints(ctx: Context, wanted: tuple[str, tuple[str, ...]], moment: Moment) -> Story[None]:
+    """Where a client sends messages from and is answered, in place of what was registered. Raises Unprocessable."""
+    client, endpoints = wanted
+    rows = yield Read(standing.CLIENT, {"id": client})
+    if not rows:
+        raise Unprocessable(f"There is no client {client}.")
+    yield Write(standing.SET_ENDPOINTS, {"client_id": client, "registered": " ".join(_checked(ctx, endpoints))})
+    return Outcome(None, (_line("set_endpoints", moment, rows[0][1], ("client", client)),))
+
+
+def _checked(ctx: Context, endpoints: tuple[str, ...]) -> tuple[str, ...]:
+    """Endpoints that may be registered. Raises Unprocessable: answers would be posted there."""
+    for endpoint in endpoints:
+        try:
+            check_url(endpoint, loopback_allowed=ctx.loopback_allowed)
+        except Refused as fault:
+            raise Unprocessable(f"Endpoint {endpoint}: {fault}") from fault
+        if any(mark.isspace() for mark in endpoint):
+            raise Unprocessable(f"Endpoint {endpoint}: write it without blanks.")
+    return endpoints
 
 
 def revoke_client(ctx: Context, client: str, moment: Moment) -> Story[None]:
@@ -98,6 +127,20 @@ def revoke_client(ctx: Context, client: str, moment: Moment) -> Story[None]:
     yield Write(standing.REVOKE_CLIENT, {"client_id": client})
     yield Write(standing.SET_STAMP, {"stamp": new_id()})
     return Outcome(None, (_line("revoke_client", moment, rows[0][1], ("client", client)),))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """What happens to a key that signs notices: added or retired; by the name under which it is published."""
+
+    what: str
+    key: str
+
+
+def record_key_change(ctx: Context, change: KeyChange, moment: Moment) -> Story[None]:
+    """Put on record that the keys of notices change."""
+    yield from ()
+    return Outcome(None, (_line("record_key_change", moment, "", ("key", change.key), ("result", change.what)),))
 
 
 def _line(name: str, moment: Moment, agency: str, *detail: tuple[str, str]) -> Any:

@@ -20,6 +20,7 @@ from gateway.fhir.systems import NHS_NUMBER, ODS_CODE
 from gateway.mapping.merge import merged, restated
 from gateway.mapping.records import Op, Resource, Sourced
 from gateway.notification.topics import (
+    RETRACTED,
     Change,
     consent_changes,
     flag_changes,
@@ -55,6 +56,7 @@ def apply(ctx: Context, agency: str, sourced: Iterable[Sourced], moment: Moment)
     happened: list[Happened] = []
     for one in resources:
         happened += yield from _apply_one(desk, one, applied)
+    happened += desk.renumbered
     applied.persons = desk.opened
     applied.notices = yield from enqueue(ctx, agency, _as_told(happened), desk.opened, moment)
     return applied
@@ -98,8 +100,7 @@ def _apply_one(desk: Desk, one: Sourced, applied: Applied) -> Generator[Any, Any
     if one.op is Op.PURGE_PERSON:
         return (yield from purge_person(desk, one.resource))
     if one.op is Op.MERGE_PERSON:
-        yield from merge_rows(desk, one.resource)
-        return []
+        return (yield from merge_rows(desk, one.resource))
     if one.op is Op.RETRACT and one.key.endswith("/"):
         return (yield from _retract_under(desk, one, applied))
     if kind == "Patient":
@@ -138,7 +139,7 @@ def _record(desk: Desk, kind: str, one: Sourced, applied: Applied) -> Generator[
     stored = yield from store_record(desk, row, kind, one.key, after, held, related)
     applied.written.append(stored.ref)
     applied.stored.append(stored)
-    return [Happened(row.id, change, before, after) for change in _changes(kind, before, after, desk)]
+    return [Happened(row.id, change, before, stored.body) for change in _changes(kind, before, after, desk)]
 
 
 def _check_owner(kind: str, resource: Resource, agency: str) -> None:
@@ -173,6 +174,8 @@ def _changes(kind: str, before: Resource | None, after: Resource, desk: Desk) ->
         return flag_changes(before, after, on)
     if kind == "RelatedPerson":
         return relationship_changes(before, after, on)
+    if after.get("status") == "entered-in-error":
+        return [Change(RETRACTED, on.isoformat(), False, "delete")]
     return consent_changes(on, is_new=before is None)
 
 

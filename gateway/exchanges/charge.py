@@ -34,20 +34,38 @@ class Charge(NamedTuple):
     person: bytes
     places: int
     known: set[bytes]  # charges that this worker has read as counted
+    day: bytes = b""  # who asks about whom on which day, where a day's repeats cost nothing
 
     @property
     def reads(self) -> tuple[Read, ...]:
         """What is counted of them already; nothing where it is remembered that the person is."""
-        return () if self.who + self.person in self.known else (Read(CHARGES, {"key": self.who}),)
+        if self._mark in self.known:
+            return ()
+        return tuple(Read(CHARGES, {"key": key}) for key in (self.who, self.day) if key)
+
+    @property
+    def _mark(self) -> bytes:
+        return self.day or self.who + self.person
 
     def taken(self, found: list[Rows]) -> tuple[Write, ...] | None:
         """What is to be written so that the person is counted, of what ``reads`` gave; nothing where they are already,
         None over the quota."""
         if not found:
             return ()
+        if not self.day:
+            return self._taken_this_hour(found)
+        if found[1]:
+            self._remember()
+            return ()
+        hourly = self._taken_this_hour(found)
+        today = Write(ADD_CHARGE, {"who": self.day, "place": 0, "person": self.person})
+        return None if hourly is None else (*hourly, today)
+
+    def _taken_this_hour(self, found: list[Rows]) -> tuple[Write, ...] | None:
         counted = {place: person for _, place, person in found[0]}
         if self.person in counted.values():
-            self._remember()
+            if not self.day:  # a day is remembered where its row was read
+                self._remember()
             return ()
         if len(counted) >= self.places:
             return None
@@ -59,16 +77,24 @@ class Charge(NamedTuple):
     def _remember(self) -> None:
         if len(self.known) >= REMEMBERED:
             self.known.clear()
-        self.known.add(self.who + self.person)
+        self.known.add(self._mark)
 
 
-def charge_for(ctx: Context, requester: Requester, person: str, moment: Moment) -> Charge:
-    """The charge for asking about somebody, by NHS number or by whatever else was given of them."""
+def charge_for(ctx: Context, requester: Requester, person: str, moment: Moment, *, by_day: bool = False) -> Charge:
+    """The charge for asking about somebody, by NHS number or by whatever else was given of them. ``by_day``: whoever was
+    charged for today, in any hour, costs nothing more today."""
     token = ctx.vault.token("charged-person", requester.client_id, requester.user, person)
     parts = -(-ctx.quota // PART)
     part = int.from_bytes(token[1:5], "big") % parts
     who = _who(ctx.vault, requester.client_id, requester.user, part)
-    return Charge(hour_mark(moment.at) + who, token, -(-ctx.quota // parts), ctx.counted)
+    day = _day(ctx.vault, requester, person, moment.at) if by_day else b""
+    return Charge(hour_mark(moment.at) + who, token, -(-ctx.quota // parts), ctx.counted, day)
+
+
+def _day(vault: Vault, requester: Requester, person: str, at: int) -> bytes:
+    """The key of a day's row: it begins with the day's last hour, so that it is swept when the day is over."""
+    last = at - at % clock.DAY + clock.DAY - clock.HOUR
+    return hour_mark(last) + vault.token("charge-day", requester.client_id, requester.user, person)
 
 
 @lru_cache(maxsize=4096)

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.audit.vouched import Vouched
 from gateway.disclosure.agreements import Agreements
 from gateway.disclosure.purposes import Purpose
 from gateway.disclosure.wording import Wording, shipped_wording
+from gateway.disclosure.working_days import Holidays, shipped_holidays
 from gateway.fhir import systems
 from gateway.notification.topics import Topic
 from gateway.store.vault import Vault
@@ -31,8 +33,11 @@ class Context:
     loopback_allowed: bool = False  # demo and test: receivers on this machine
     counted: set[bytes] = field(default_factory=set)  # charges once read as counted: a memory of charge.py
     without_interests: set[tuple[str, str, int]] = field(default_factory=set)  # the same of interests.py
+    holidays: Holidays = field(default_factory=shipped_holidays)
     wording: Wording = field(default_factory=shipped_wording)  # what practitioners and patients read
+    vouched: Vouched = field(default_factory=Vouched)  # up to when disclosures go on, by what witnesses say of the log
     quota: int = 30  # different people that a user may ask about within an hour
+    list_quota: int = 1000  # different people that a client may newly put on case lists within a day
 
 
 def new_id() -> str:

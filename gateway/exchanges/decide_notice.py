@@ -6,15 +6,23 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.disclosure.decision import Asked, Permit, Refuse, decide, gate
+from gateway.disclosure.decision import Asked, Permit, Refuse, decide, decide_own, gate
 from gateway.exchanges import dossiers
 from gateway.exchanges.context import Context
 from gateway.exchanges.dossiers import Known
 from gateway.exchanges.look_up_status import hospital_states
 from gateway.exchanges.subscriptions import Subscribed
+from gateway.fhir.outcomes import Unavailable
+from gateway.notification.topics import WITHOUT_A_PERSON
 from gateway.store import clock, people
 from gateway.store.ledger import Moment
 from gateway.store.sql import Read
+
+LATER = "No other agency can vouch for the access log just now, so nothing is disclosed. Please try again later."
+
+
+class Unvouched(Unavailable):
+    """Nothing is decided for as long as other agencies do not vouch for the access log; the notice stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,9 @@ class Heard:
 def decide_notice(
     ctx: Context, subscribed: Subscribed, owner: str, moment: Moment, *, was_inpatient: bool
 ) -> Generator[Any, Any, Heard]:
-    """Decide for the receiver of a notice about one person at one agency."""
+    """Decide for the receiver of a notice about one person at one agency; for the agency itself, of its own records."""
+    if subscribed.topic in WITHOUT_A_PERSON:
+        return _both(decide_own(subscribed.requester, owner, ctx.agreements.version))
     purpose = ctx.purposes.get(subscribed.purpose)
     feed, owner_feed = moment.feeds.get(subscribed.agency), moment.feeds.get(owner)
     if purpose is None or feed is None or owner_feed is None or ctx.agreements.version != moment.policy:
@@ -42,6 +52,8 @@ def decide_notice(
     at_gate = gate(asked, case_owner_kind(subscribed, moment), has_reason=bool(subscribed.reason), has_override=False)
     if at_gate:
         return _both(Refuse(at_gate))
+    if ctx.vouched.refuses(moment.at, duty=purpose.is_duty):
+        raise Unvouched(LATER)
     token = ctx.vault.nhs_token(subscribed.nhs)
     rows = people.open_dossier(ctx.vault, (yield Read(people.DOSSIER, {"key": token}, (token,))))
     known = Known("self", subscribed.nhs, rows)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any, NamedTuple
 
 from gateway.disclosure.decision import ADOPTED, Subject, Tie
 from gateway.disclosure.directives import compile_consent
+from gateway.disclosure.question import Asked, Withheld, withheld_from
 from gateway.disclosure.release import Holding, Involved, Marked
 from gateway.disclosure.rules import Directive
 from gateway.exchanges.agencies import Profile, is_fresh, profile
+from gateway.exchanges.relationships import is_current as is_current
+from gateway.exchanges.relationships import role as role
+from gateway.exchanges.relationships import roles as roles
+from gateway.exchanges.relationships import tie as tie
+from gateway.exchanges.relationships import ties as ties
+from gateway.exchanges.withholdings import withholdings
 from gateway.fhir import systems
 from gateway.fhir.codes import INPATIENT, SHIELDING, involvement
-from gateway.fhir.dates import bounds, first_day, period_bounds, whole_day
-from gateway.fhir.elements import coding, extension_parts, extension_value, flag_detail, identifiers, identity
+from gateway.fhir.dates import first_day, whole_day
+from gateway.fhir.elements import coding, extension_value, flag_detail, identifiers, identity, is_doubtful
 from gateway.store.ledger import Feed, Moment
-from gateway.store.people import Held, Opened
+from gateway.store.people import Opened
 
 MENTAL_HEALTH = frozenset({"adult-mental-health", "perinatal-mental-health", "camhs"})
 CONFIDENTIALITY = "/v3-Confidentiality"
@@ -135,11 +142,30 @@ class Seen(NamedTuple):
     restriction: str
     involvements: list[Involved]
     markers: list[Marked]
+    withheld: tuple[Withheld, ...]
+    doubtful: bool = False  # some record of the person contradicts itself
 
 
 def restriction(row: Opened) -> str:
     """Why a row may not be opened by machine: adopted, placed-for-adoption, protected; empty where it may."""
     return _seen(row).restriction
+
+
+def is_closed(row: Opened, asked: Asked) -> bool:
+    """Whether nothing of a row is told to this request: it is sealed or shielded, or its owner withholds it."""
+    return bool(restriction(row)) or withheld_from(asked, _seen(row).withheld) is not None
+
+
+def is_unsettled(row: Opened, on: date) -> bool:
+    """Whether a record of the person contradicts itself and no other shows an involvement that goes on: then neither
+    that somebody is known nor that it ended can be said."""
+    seen = _seen(row)
+    return seen.doubtful and not any(is_open(one, on) for one in seen.involvements)
+
+
+def is_telling(row: Opened, on: date) -> bool:
+    """Whether the record shows an involvement that has begun, and nothing in it makes that doubtful."""
+    return begun(involvements(row), on) and not is_unsettled(row, on)
 
 
 def involvements(row: Opened) -> list[Involved]:
@@ -168,7 +194,8 @@ def _look(row: Opened) -> Seen:
             involved.append(_involved(held.body, detail))
         else:
             markers += _marked(held.body)
-    return Seen(_restriction(row.patient, shielding), involved, markers)
+    doubtful = any(is_doubtful(held.body) and held.body.get("status") != "entered-in-error" for held in row.of_type("Flag"))
+    return Seen(_restriction(row.patient, shielding), involved, markers, withholdings(row.patient), doubtful)
 
 
 def _marked(flag: Resource) -> list[Marked]:
@@ -228,62 +255,6 @@ def directives(known: Known) -> list[Directive]:
     return [directive for directive in compiled if directive is not None]
 
 
-def ties(rows: Iterable[Opened], on: date | None = None) -> list[Tie]:
-    """The relationships on file: active ones, and where a day is given those whose period covers it."""
-    return [tie(held, row) for row in rows for held in row.of_type("RelatedPerson") if is_current(held.body, on)]
-
-
-def is_current(related: Resource, on: date | None) -> bool:
-    """Whether a relationship holds: active, and its period, if it has one, covers the day. What cannot be read does not."""
-    if not related.get("active", True):
-        return False
-    if on is None or not related.get("period"):
-        return True
-    try:
-        start, end = period_bounds(related["period"])
-    except ValueError:
-        return False
-    return start.date() <= on < end.date()
-
-
-def tie(held: Held, row: Opened) -> Tie:
-    """A RelatedPerson as the decision sees it."""
-    body = held.body
-    stated = extension_parts(body, "parental-responsibility")
-    value, since, until = _responsibility(stated)
-    return Tie(
-        patient=identity(body.get("patient")),
-        others=frozenset(identifiers(body)),
-        role=role(body),
-        source=row.agency,
-        responsibility=value,
-        responsible_from=since,
-        responsible_until=until,
-        confirmed=extension_value(body, "unconfirmed", "valueBoolean") is not True,
-    )
-
-
-def _responsibility(stated: Mapping[str, str]) -> tuple[str, datetime | None, datetime | None]:
-    """Parental responsibility with its dates; as good as not stated where its dates cannot be read."""
-    value, since, until = (stated.get(part, "") for part in ("value", "since", "until"))
-    try:
-        edges = (bounds(since)[0] if since else None, bounds(until)[1] if until else None)
-    except ValueError:
-        return "", None, None
-    return (value if value in ("yes", "no") else "", *edges)
-
-
-def roles(related: Resource) -> set[str]:
-    """Every v3-RoleCode of a relationship: what the related person is to the patient."""
-    codings = (one for concept in related.get("relationship", ()) for one in concept.get("coding", ()))
-    return {str(one.get("code")) for one in codings if str(one.get("system", "")).endswith("/v3-RoleCode")}
-
-
-def role(related: Resource) -> str:
-    """One v3-RoleCode of a relationship, the first."""
-    return next((code for concept in related.get("relationship", ()) if (code := coding(concept, "/v3-RoleCode"))), "")
-
-
 def subject(
     known: Known, row: Opened, feed: Feed, moment: Moment, asked_birth: date | None, hospital: Mapping[str, bool]
 ) -> Subject:
@@ -298,6 +269,7 @@ def subject(
         inpatient=hospital,
         fresh=is_fresh(feed, moment.at),
         proof=tuple(known.proof),
+        withheld=_seen(row).withheld,
     )
 
 

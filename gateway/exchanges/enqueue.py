@@ -7,18 +7,22 @@ what the decision will need of the state before the change is kept with the row,
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from gateway.disclosure.decision import ADOPTED
+from gateway.exchanges.agencies import profile
 from gateway.exchanges.context import Context, new_id
+from gateway.exchanges.subscriptions import open_subscription
+from gateway.exchanges.told_before import Happened as Happened
+from gateway.exchanges.told_before import Wrong, told_wrongly
 from gateway.fhir.codes import INPATIENT
 from gateway.fhir.dates import first_day
-from gateway.fhir.elements import extension_value, flag_detail, identifiers
+from gateway.fhir.elements import coding, extension_value, flag_detail, identifiers
 from gateway.fhir.systems import NHS_NUMBER
-from gateway.notification.topics import STATUS_CHANGED, Change, hears
+from gateway.notification.topics import RETRACTED, STATUS_CHANGED, Change, hears
 from gateway.store import clock, outbox
 from gateway.store.ledger import Moment
 from gateway.store.people import Opened
@@ -26,16 +30,6 @@ from gateway.store.sql import Read, Write
 from gateway.store.vault import seal
 
 Resource = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """A change to one of an agency's rows of a person, with the record before and after it."""
-
-    row: str
-    change: Change
-    before: Resource | None = None
-    after: Resource | None = None
 
 
 def enqueue(
@@ -47,31 +41,67 @@ def enqueue(
         row = opened[one.row]
         if extension_value(row.patient, "restriction", "valueCode") in ADOPTED:
             continue
-        for number in _nhs_numbers(row):
-            written += yield from _for_person(ctx, agency, one, row, number, moment)
+        wrong = yield from told_wrongly(ctx, one)
+        for number in _nhs_numbers(row) if one.change.topic != RETRACTED else ():
+            written += yield from _for_person(ctx, agency, one, row, number, wrong, moment)
+        written += yield from _correct(ctx, one, row, wrong, moment)
     return written
+
+
+def _correct(ctx: Context, one: Happened, row: Opened, wrong: dict[str, Wrong], moment: Moment) -> Generator[Any, Any, int]:
+    """Tell those who were told what was wrong and do not hear of the change itself."""
+    change = replace(one.change, topic=RETRACTED, status=True)
+    for subscription, told in wrong.items():
+        notice = Queued(
+            subscription, told.receiver, told.owner, row, told.number, change, False, record=one.record, corrects=told.notices
+        )
+        yield from put(ctx, notice, moment)
+    if one.merged_into:
+        yield Write(outbox.MOVE_NOTICES, {"loser": one.row, "survivor": one.merged_into})
+    return len(wrong)
 
 
 def _nhs_numbers(row: Opened) -> list[str]:
     return [text.split("|", 1)[1] for text in identifiers(row.patient) if text.startswith(f"{NHS_NUMBER}|")]
 
 
-def _for_person(ctx: Context, agency: str, one: Happened, row: Opened, number: str, moment: Moment) -> Generator[Any, Any, int]:
+def _for_person(
+    ctx: Context, agency: str, one: Happened, row: Opened, number: str, wrong: dict[str, Wrong], moment: Moment
+) -> Generator[Any, Any, int]:
     token = ctx.vault.nhs_token(number)
     found = yield Read(outbox.SUBSCRIPTIONS_ABOUT, {"person": token, "at": moment.at})
     wanted = _heard_by(ctx, one.change)
+    source = _source(agency, one, moment)
     written = 0
-    for subscription, receiver, topic in found:
-        if receiver != agency and topic in wanted:
-            notice = Queued(subscription, receiver, agency, row, number, one.change, was_inpatient(one.before, moment))
+    for columns in found:
+        subscription, receiver, topic = columns[:3]
+        if receiver == agency or topic not in wanted:
+            continue
+        if open_subscription(ctx, columns).wanted.takes_source(*source):
+            told = wrong.pop(subscription, None)
+            notice = Queued(
+                subscription, receiver, agency, row, number, one.change, was_inpatient(one.before, moment),
+                record=one.record, corrects=told.notices if told else (),
+            )  # fmt: skip
             yield from put(ctx, notice, moment)
             written += 1
     return written
 
 
+def _source(agency: str, one: Happened, moment: Moment) -> tuple[str, str]:
+    """Whose record it is, and of which service, for the filters of subscriptions. An agency marked sensitive is not named
+    to them either: who hears by a filter of its name would know that it is the one that is not named."""
+    feed = moment.feeds.get(agency)
+    if feed is None or profile(feed).sensitive:
+        return "", ""
+    categories = [coding(each, "/CodeSystem/service") for each in (one.after or one.before or {}).get("category", ())]
+    return agency, next(filter(None, categories), feed.kind)
+
+
 def _heard_by(ctx: Context, change: Change) -> set[str]:
     """Subscriptions to which topics hear of a change, as the table names topics: by keyed token, or as they are."""
-    names = {name for name in (change.topic, STATUS_CHANGED) if hears(name, change)}
+    among = ctx.topics if change.topic == RETRACTED else (change.topic, STATUS_CHANGED)
+    names = {name for name in among if hears(name, change)}
     return names | {topic_token(ctx, name) for name in names}
 
 
@@ -91,6 +121,11 @@ class Queued:
     number: str  # NHS number
     change: Change
     was_inpatient: bool
+    extra: dict[str, Any] = field(
+        default_factory=dict
+    )  # what else the notice tells: of one that is overdue, which, and whom it went to
+    record: str = ""
+    corrects: tuple[str, ...] = ()  # earlier notices that were wrong
 
 
 def put(ctx: Context, notice: Queued, moment: Moment) -> Generator[Any, Any, None]:
@@ -106,6 +141,9 @@ def put(ctx: Context, notice: Queued, moment: Moment) -> Generator[Any, Any, Non
             "reason": notice.change.reason,
             "status": notice.change.status,
             "was_inpatient": notice.was_inpatient,
+            "record": notice.record,
+            **({"corrects": notice.corrects} if notice.corrects else {}),
+            **({"extra": notice.extra} if notice.extra else {}),
         }
     )
     yield Write(
@@ -129,6 +167,7 @@ def put(ctx: Context, notice: Queued, moment: Moment) -> Generator[Any, Any, Non
             "last_result": "",
             "created": moment.at,
             "updated": moment.at,
+            "tried_since": None,
         },
     )
 

@@ -114,6 +114,7 @@ def _explained(ctx: Context, entry: Entry, agency: str, moment: Moment) -> Gener
     said = [
         _who(ctx, entry, moment.feeds),
         _came_out(ctx, entry, outcome, moment.feeds),
+        _decider(ctx, entry),
         *_policy(ctx, entry, deciding, moment.feeds, in_force=in_force),
         *_wishes(ctx, considered, wishes, agency),
         *_again(ctx, again),
@@ -196,6 +197,12 @@ def _came_out(ctx: Context, entry: Entry, outcome: str, feeds: Mapping[str, Feed
         basis=listed(list(entry.basis)),
         reason=reasons.get(entry.refusal, reasons["other"]).format(reason=entry.refusal or "none"),
     )
+
+
+def _decider(ctx: Context, entry: Entry) -> str:
+    """By whose decision the record was withheld; empty where by none."""
+    decider = dict(entry.detail).get("decided-by", "")
+    return ctx.wording.explain["outcome"]["withheld"].format(decider=decider) if decider and entry.refusal else ""
 
 
 def _policy(ctx: Context, entry: Entry, found: Line | None, feeds: Mapping[str, Feed], *, in_force: bool) -> list[str]:

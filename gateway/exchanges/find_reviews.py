@@ -81,11 +81,11 @@ def entries_of(ctx: Context, rows: Rows) -> list[Entry]:
     return [open_entry(ctx, row) for row in rows]
 
 
-def suspects(agency: str, entries: Iterable[Entry], purposes: Mapping[str, Purpose], at: int) -> Suspects:
+def suspects(ctx: Context, agency: str, entries: Iterable[Entry], at: int) -> Suspects:
     """Which of an agency's lookups are to be looked at, on what the log alone tells."""
     found = [one for one in _lookups(entries) if one.asked.patient and one.asked.refusal not in REFUSED_BEFORE]
-    enquiries = [one for one in found if one.asked.purpose == ENQUIRY and _deadline(one.asked.recorded) <= at]
-    return Suspects(agency, tuple(enquiries), tuple(_after_wish(found, purposes)))
+    enquiries = [one for one in found if one.asked.purpose == ENQUIRY and _deadline(ctx, one.asked.recorded) <= at]
+    return Suspects(agency, tuple(enquiries), tuple(_after_wish(found, ctx.purposes)))
 
 
 def _lookups(entries: Iterable[Entry]) -> list[Lookup]:
@@ -115,8 +115,8 @@ def _after_wish(found: Sequence[Lookup], purposes: Mapping[str, Purpose]) -> lis
     return claims
 
 
-def _deadline(recorded: int) -> int:
-    return working_days_after(recorded, DAYS_FOR_A_CASE)
+def _deadline(ctx: Context, recorded: int) -> int:
+    return working_days_after(recorded, DAYS_FOR_A_CASE, ctx.holidays)
 
 
 def find_reviews(ctx: Context, found: Suspects, moment: Moment) -> Story[int]:
@@ -155,7 +155,7 @@ def _has_case(ctx: Context, asked: Entry, moment: Moment) -> Generator[Any, Any,
     if system != NHS_NUMBER:
         return False
     token = ctx.vault.nhs_token(number)
-    first, last = clock.day(asked.recorded), clock.day(_deadline(asked.recorded))
+    first, last = clock.day(asked.recorded), clock.day(_deadline(ctx, asked.recorded))
     rows = people.open_dossier(ctx.vault, (yield Read(people.DOSSIER, {"key": token}, (token,))))
     for row in (one for one in rows if one.agency in moment.feeds and moment.feeds[one.agency].kind == COUNCIL):
         if _of_a_case(row, first, last):

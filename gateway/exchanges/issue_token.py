@@ -89,7 +89,7 @@ def issue_token(ctx: Context, request: TokenRequest, moment: Moment) -> Story[To
 
 
 def _registered(row: tuple[object, ...]) -> Registered:
-    identifier, agency, name, scopes, purposes, roles, jwks, revoked = (str(value) for value in row)
+    identifier, agency, name, scopes, purposes, roles, jwks, revoked = (str(value) for value in row[:8])
     return Registered(
         identifier, agency, name, scopes, frozenset(purposes.split()), frozenset(roles.split()), jwks, revoked != "0"
     )

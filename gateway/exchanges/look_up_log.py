@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.audit.entry import DONE, REFUSED, Entry, Kind
+from gateway.disclosure.question import Withheld
 from gateway.exchanges.context import entry_id
 from gateway.exchanges.dossiers import Known
 from gateway.exchanges.lookups import Finding, LookupRequest
@@ -60,9 +61,14 @@ def _line(ask: LookupRequest, moment: Moment, identifier: str, policy: str, find
         refusal="" if permit else finding.reason,
         disclosure=identifier,
         request_id=ask.request_id,
-        detail=why(ask),
+        detail=(*why(ask), *decided_by(finding.withheld)) if finding.withheld else why(ask),
         asked=first,
     )
+
+
+def decided_by(withheld: Withheld | None) -> tuple[tuple[str, str], ...]:
+    """By which decision of the owner, and whose, a record is withheld: for the owner's auditor alone."""
+    return (("withholding", withheld.id), ("decided-by", withheld.decider)) if withheld else ()
 
 
 def _found(known: Known) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from datetime import date
 from typing import Any, NamedTuple
 
+from gateway.disclosure.question import Asked, Tie
 from gateway.exchanges import dossiers
 from gateway.exchanges.agencies import is_fresh
 from gateway.exchanges.context import Context
@@ -17,13 +18,15 @@ from gateway.exchanges.dossiers import Known
 from gateway.exchanges.lookups import LookupRequest
 from gateway.fhir.codes import CHILDREN, FOSTER_CARERS, PARENTS
 from gateway.fhir.dates import first_day
-from gateway.fhir.elements import nhs_number
+from gateway.fhir.elements import identifiers, nhs_number
 from gateway.store import people
 from gateway.store.ledger import Moment, Rows
 from gateway.store.people import Held, Opened
 from gateway.store.sql import Read
 
 ROLES = {"children": CHILDREN, "parents": PARENTS}
+CONFIRMED_BY = {"children": PARENTS, "parents": CHILDREN}  # what the other's record calls the person asked about
+FOSTER_CHILDREN = frozenset({"CHLDFOST", "SONFOST", "DAUFOST"})
 Told = list[tuple[Held, Opened]]
 
 
@@ -52,9 +55,10 @@ def first_reads(ctx: Context, ask: LookupRequest) -> tuple[Read, ...]:
 
 
 def find_people(
-    ctx: Context, ask: LookupRequest, moment: Moment, on: date, dossiers_read: list[Rows]
+    ctx: Context, ask: LookupRequest, moment: Moment, asked: Asked, dossiers_read: list[Rows]
 ) -> Generator[Any, Any, Found]:
     """The persons asked about, from what ``first_reads`` gave. Without a NHS number nobody is looked for."""
+    on = asked.on
     if not dossiers_read:
         nobody = Known("self", "", [])
         return Found(nobody, [nobody] if "self" in ask.about else [], "ring-the-desk")
@@ -66,8 +70,8 @@ def find_people(
     born = first_day(ask.birth_date)
     sure = born is not None and dossiers.confirmed(me, moment.feeds, born)
     for about in kinds if sure else ():
-        found += yield from _relatives(ctx, me, about, on)
-    return Found(me, found, _doubt(ask, me, [pair for about in kinds for pair in _told(me, about, on)], sure=sure))
+        found += yield from _relatives(ctx, me, about, asked)
+    return Found(me, found, _doubt(ask, asked, me, [pair for about in kinds for pair in _told(me, about, on)], sure=sure))
 
 
 def _as_known(about: str, nhs: str, rows: list[Opened]) -> Known:
@@ -75,12 +79,12 @@ def _as_known(about: str, nhs: str, rows: list[Opened]) -> Known:
     return Known(about, nhs, [], hidden=rows) if dossiers.sealed(rows) else Known(about, nhs, rows)
 
 
-def _doubt(ask: LookupRequest, me: Known, told: Told, *, sure: bool) -> str:
+def _doubt(ask: LookupRequest, asked: Asked, me: Known, told: Told, *, sure: bool) -> str:
     """Why no child or parent can be named. A shield, a doubtful identity and an incomplete question sound the same; a
     child that was adopted is none of this person's."""
     if not ask.verified or not ask.birth_date or me.birth_dates() - {first_day(ask.birth_date)}:
         return "ring-the-desk"
-    kept_back = any(dossiers.restriction(row) or dossiers.is_restricted(held.body) for held, row in told)
+    kept_back = any(dossiers.is_closed(row, asked) or dossiers.is_restricted(held.body) for held, row in told)
     return "ring-the-desk" if kept_back or (told and not sure) else "no-relationship-recorded"
 
 
@@ -96,12 +100,12 @@ def _told(me: Known, about: str, on: date) -> Told:
     return found
 
 
-def _relatives(ctx: Context, me: Known, about: str, on: date) -> Generator[Any, Any, list[Known]]:
+def _relatives(ctx: Context, me: Known, about: str, asked: Asked) -> Generator[Any, Any, list[Known]]:
     """Children or parents of a person, each once, however many agencies told us."""
     told = [
         (held, row)
-        for held, row in _told(me, about, on)
-        if not dossiers.restriction(row) and not dossiers.is_restricted(held.body)
+        for held, row in _told(me, about, asked.on)
+        if not dossiers.is_closed(row, asked) and not dossiers.is_restricted(held.body)
     ]
     if not told:
         return []
@@ -120,7 +124,26 @@ def _relatives(ctx: Context, me: Known, about: str, on: date) -> Generator[Any, 
             known = relatives[token or held.related] = _as_known(about, number if token else "", opened)
         known.proof.append(dossiers.tie(held, row))
         known.relatives[row.agency] = held.body
+    for known in relatives.values():
+        known.proof += _confirmations(me, known, about, asked)
     return sorted((one for one in relatives.values() if not one.hidden), key=lambda one: one.nhs)
+
+
+def _confirmations(me: Known, relative: Known, about: str, asked: Asked) -> list[Tie]:
+    """What the relative's own records say of the person asked about: a holder that tells of the relationship from its side
+    confirms it (behaviour section 2.6), unless it keeps either of the two records closed. A foster child is no proof of a
+    parent, nor a foster carer of a child."""
+    own, confirming = me.identities(), CONFIRMED_BY[about]
+    closed = {row.agency for row in (*me.rows, *relative.rows) if dossiers.is_closed(row, asked)}
+    return [
+        dossiers.tie(held, row)
+        for row in relative.rows
+        if row.agency not in closed
+        for held in row.of_type("RelatedPerson")
+        if confirming & (roles := dossiers.roles(held.body)) and not roles & (FOSTER_CARERS | FOSTER_CHILDREN)
+        if dossiers.is_current(held.body, asked.on) and not dossiers.is_restricted(held.body)
+        if not own.isdisjoint(identifiers(held.body))
+    ]
 
 
 def hospital_states(

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
+from gateway.audit.vouched import UNWITNESSED
 from gateway.disclosure.decision import Asked, Permit, Refuse, Tie, decide, gate
 from gateway.disclosure.question import proven
 from gateway.disclosure.release import release
@@ -24,7 +25,7 @@ from gateway.exchanges.interests import avoided, interests_read
 from gateway.exchanges.look_up_log import entries, gate_entry
 from gateway.exchanges.look_up_people import Found, find_people, first_reads
 from gateway.exchanges.look_up_people import hospital_states as hospital_states
-from gateway.exchanges.look_up_reviews import conflict_item, override_items
+from gateway.exchanges.look_up_reviews import conflict_item, override_items, override_notices
 from gateway.exchanges.lookups import Finding
 from gateway.exchanges.lookups import Group as Group
 from gateway.exchanges.lookups import LookupAnswer as LookupAnswer
@@ -39,7 +40,7 @@ from gateway.store.people import Opened
 from gateway.store.sql import Write
 
 # Refused for what is not the asker's doing, or before it is known who asks.
-NOT_CHARGED = frozenset({"token-superseded", "policy-stale"})
+NOT_CHARGED = frozenset({"token-superseded", "policy-stale", UNWITNESSED})
 
 
 class Enquiry(NamedTuple):
@@ -68,7 +69,7 @@ def look_up_status(ctx: Context, ask: LookupRequest, moment: Moment) -> Story[Lo
     refused = refusal_at_gate(ctx, ask, asked, moment)
     if refused in NOT_CHARGED:
         return _refuse(ctx, ask, moment, refused)
-    charge = charge_for(ctx, ask.requester, ask.nhs or ask.birth_date, moment)
+    charge = charge_for(ctx, ask.requester, ask.nhs or ask.birth_date, moment, by_day=ask.by_day)
     counting = charge.reads
     if refused or asked is None:
         charged = charge.taken((yield counting) if counting else [])
@@ -89,12 +90,14 @@ def _look_up(enquiry: Enquiry, rows: list[Rows], charged: tuple[Write, ...]) -> 
     covered = covering(ctx, asked, moment)
     if ask.nhs in enquiry.avoided:
         return _answer(enquiry, covered, _conflicted(enquiry, covered), charged)
-    found = yield from find_people(ctx, ask, moment, on, rows)
+    found = yield from find_people(ctx, ask, moment, asked, rows)
     hospital = yield from hospital_states(ctx, found.known, on, moment)
     enquiry = enquiry._replace(hospital=hospital)
     findings = [_finding(enquiry, one, feed) for one in _with_wishes(found.known, on) for feed in covered]
     findings += [_unlinked(enquiry, found, about, feed) for about in ask.about for feed in covered if found.none_told(about)]
     findings += _held_elsewhere(found, {asked.requester.agency, *(feed.code for feed in covered)})
+    if ask.is_override:
+        charged = (*charged, *(yield from override_notices(ctx, ask, moment, found.everybody())))
     return _answer(enquiry, covered, findings, charged, found)
 
 
@@ -121,6 +124,8 @@ def refusal_at_gate(ctx: Context, ask: LookupRequest, asked: Asked | None, momen
         return "policy-stale"
     if asked is None:
         return "purpose-not-yours"
+    if not ask.is_override and ctx.vouched.refuses(moment.at, duty=asked.purpose.is_duty):
+        return UNWITNESSED
     owner = None
     if ask.case_reference:
         owner_feed = moment.feeds.get(ask.case_owner or ask.requester.agency)
@@ -145,7 +150,7 @@ def _with_wishes(known: Iterable[Known], on: date) -> list[Person]:
 
 def _finding(enquiry: Enquiry, person: Person, feed: Feed) -> Finding:
     """One agency, one person. A relative whom the asker alone has told of is nobody's; who has no involvement that has
-    begun is a stranger here, as is who was adopted; a shield stands before that."""
+    begun is a stranger here, as is who was adopted; a shield, or that the owner withholds it, stands before that."""
     known = person.known
     if known.nhs in enquiry.avoided:
         return _kept_back(enquiry, known, feed, Refuse(CONFLICT))
@@ -153,9 +158,8 @@ def _finding(enquiry: Enquiry, person: Person, feed: Feed) -> Finding:
         return _kept_back(enquiry, known, feed, Refuse("no-relationship"))
     row = known.at(feed.code)
     involved = dossiers.involvements(row) if row else []
-    if row is None or not (dossiers.begun(involved, enquiry.on) or dossiers.restriction(row)):
-        hidden = any(one.agency == feed.code for one in known.hidden)
-        return _stranger(enquiry, known, feed, "adopted" if hidden else "not-known")
+    if row is None or not (dossiers.is_telling(row, enquiry.on) or dossiers.is_closed(row, enquiry.asked)):
+        return _without(enquiry, known, row, feed)
     decision = _decide(enquiry, person, row, feed)
     if isinstance(decision, Refuse):
         return _kept_back(enquiry, known, feed, decision)
@@ -166,6 +170,14 @@ def _finding(enquiry: Enquiry, person: Person, feed: Feed) -> Finding:
         return _kept_back(enquiry, known, feed, Refuse("not-known", decision.consents))
     group = Group(feed.code, known.about, disclosure.answer, "", disclosure)
     return Finding(group, feed.code, known, decision, "", decision.consents)
+
+
+def _without(enquiry: Enquiry, known: Known, row: Opened | None, feed: Feed) -> Finding:
+    """Nothing is held that could be told: a stranger; or a record that contradicts itself, which is no stranger's."""
+    if row is not None and dossiers.is_unsettled(row, enquiry.on):
+        return _kept_back(enquiry, known, feed, Refuse("not-certain"))
+    hidden = any(one.agency == feed.code for one in known.hidden)
+    return _stranger(enquiry, known, feed, "adopted" if hidden else "not-known")
 
 
 def _decide(enquiry: Enquiry, person: Person, row: Opened, feed: Feed) -> Permit | Refuse:
@@ -233,7 +245,7 @@ def _kept_back(enquiry: Enquiry, known: Known, feed: Feed, refusal: Refuse) -> F
     if enquiry.asked.purpose.is_duty:
         reason = RING if enquiry.ask.is_override else DUTY_REASONS.get(refusal.reason, RING)
         group = Group(feed.code, known.about, Answer.CANNOT_SAY, reason)
-    return Finding(group, feed.code, known, reason=refusal.reason, consents=refusal.consents)
+    return Finding(group, feed.code, known, reason=refusal.reason, consents=refusal.consents, withheld=refusal.withheld)
 
 
 def _unlinked(enquiry: Enquiry, found: Found, about: str, feed: Feed) -> Finding:
@@ -305,5 +317,7 @@ def _refuse(
 ) -> Outcome[LookupAnswer]:
     """Refused at a gate: the words are constant and depend on the request alone. Where rows of the person were read, how
     long that took is not shown."""
-    answer = LookupAnswer(new_id(), moment.at, "none", refused=reason, held=reason == OVER)
+    asked = as_asked(ctx, ask, moment) if reason == UNWITNESSED else None
+    desks = tuple(covering(ctx, asked, moment)) if asked else ()  # whom to ring instead
+    answer = LookupAnswer(new_id(), moment.at, "none", desks, refused=reason, held=reason == OVER)
     return Outcome(answer, (gate_entry(ask, moment, answer.id, ctx.agreements.version, reason),), charged or ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gateway.disclosure.decision import Permit
+from gateway.disclosure.question import Withheld
 from gateway.disclosure.release import Disclosure
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.dossiers import Known
@@ -29,6 +30,7 @@ class LookupRequest(NamedTuple):
     reason: str = ""
     override: tuple[str, str, str] | None = None  # type, reason, justification
     request_id: str = ""
+    by_day: bool = False  # a card: whoever was charged for today costs nothing more today
 
     @property
     def is_override(self) -> bool:
@@ -74,3 +76,4 @@ class Finding(NamedTuple):
     permit: Permit | None = None
     reason: str = ""
     consents: tuple[str, ...] = ()
+    withheld: Withheld | None = None  # whose decision keeps it back

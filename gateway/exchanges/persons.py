@@ -9,12 +9,13 @@ from typing import Any
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.dossiers import SHIELD, is_shielded
 from gateway.exchanges.enqueue import Happened
+from gateway.exchanges.withholdings import is_withholding
 from gateway.fhir import systems
 from gateway.fhir.elements import identifiers, identity, nhs_number
 from gateway.fhir.outcomes import Unprocessable
 from gateway.identity import nhs_number as nhs
 from gateway.notification.topics import RETRACTED, Change
-from gateway.store import clock, people
+from gateway.store import clock, outbox, people
 from gateway.store.ledger import Moment
 from gateway.store.people import Opened
 from gateway.store.sql import Read, Row, Write
@@ -25,9 +26,8 @@ SAME_NUMBER = (
     "This NHS number already stands under another local identifier of yours. "
     "If both are one person, send a merge (ADT A40); if not, correct the number."
 )
-
-
 SHIELDED = "A shielded record is not purged: let two of your people lift the shield first."
+WITHHOLDING = "A record that is withheld is not purged: lift the withholding first."
 
 
 @dataclass(slots=True)
@@ -38,6 +38,7 @@ class Desk:
     agency: str
     moment: Moment
     opened: dict[str, Opened] = field(default_factory=dict)
+    renumbered: list[Happened] = field(default_factory=list)  # people whose NHS number was another one
     chosen_id: str = ""  # the id that a FHIR create gave
 
     def next_id(self) -> str:
@@ -55,20 +56,34 @@ class Desk:
         if patient == row.patient:
             return
         yield from _check_number(self, row, patient)
-        renumbered = nhs_number(row.patient) not in ("", nhs_number(patient))
+        number = nhs_number(row.patient)
+        renumbered = number not in ("", nhs_number(patient))
         row.patient = patient
         sealed = people.seal_patient(row.cipher, row.id, patient)
         yield Write(people.SET_IDENTITY, {"person_id": row.id, "sealed": sealed, "at": self.moment.at})
         if renumbered:  # old local numbers stay findable, a corrected NHS number does not
             yield Write(people.DROP_NHS_TOKENS, {"person_id": row.id})
+            self.renumbered.append(Happened(row.id, self.taken_back("update"), number=number))
         for text in identifiers(patient):
             yield Write(people.ADD_TOKEN, self.token_row(row.id, text))
+
+    def taken_back(self, reason: str) -> Change:
+        """That what was told is no longer so."""
+        return Change(RETRACTED, clock.day(self.moment.at).isoformat(), True, reason)
 
     def mark_shielded(self, row: Opened, *, shielded: bool) -> Generator[Any, Any, None]:
         """Put the mark of a shield on a row, or take it away: the owner's people alone do."""
         told = [one for one in row.patient.get("extension", ()) if not _is_shield(one)]
         mark = [{"url": systems.extension(SHIELD, self.ctx.base), "valueInstant": clock.instant(self.moment.at)}]
-        row.patient = _with_extensions(row.patient, [*told, *(mark if shielded else [])])
+        yield from self._mark(row, [*told, *(mark if shielded else [])])
+
+    def mark_withheld(self, row: Opened, marks: list[Resource]) -> Generator[Any, Any, None]:
+        """Put these marks of what is withheld on a row, in place of those that stand there: the owner's people alone do."""
+        told = [one for one in row.patient.get("extension", ()) if not is_withholding(one)]
+        yield from self._mark(row, [*told, *marks])
+
+    def _mark(self, row: Opened, extensions: list[Resource]) -> Generator[Any, Any, None]:
+        row.patient = _with_extensions(row.patient, extensions)
         sealed = people.seal_patient(row.cipher, row.id, row.patient)
         yield Write(people.SET_IDENTITY, {"person_id": row.id, "sealed": sealed, "at": self.moment.at})
 
@@ -98,16 +113,20 @@ def _still_told(before: Resource, patient: Resource) -> Resource:
 
 
 def _still_shielded(before: Resource, patient: Resource) -> Resource:
-    """A shield stands whatever a feed sends, and no feed sets one."""
+    """A shield, and what is withheld, stands whatever a feed sends, and no feed sets either."""
     sent = patient.get("extension") or []
-    told = [one for one in sent if not _is_shield(one)]
-    held = [one for one in before.get("extension", ()) if _is_shield(one)]
+    told = [one for one in sent if not _is_mark(one)]
+    held = [one for one in before.get("extension", ()) if _is_mark(one)]
     return _with_extensions(patient, [*told, *held]) if held or len(told) != len(sent) else patient
 
 
 def _with_extensions(patient: Resource, extensions: list[Resource]) -> Resource:
     rest = {name: value for name, value in patient.items() if name != "extension"}
     return {**rest, "extension": extensions} if extensions else rest
+
+
+def _is_mark(extension: Resource) -> bool:
+    return _is_shield(extension) or is_withholding(extension)
 
 
 def _is_shield(extension: Resource) -> bool:
@@ -199,8 +218,10 @@ def _create(desk: Desk, named: list[str]) -> Generator[Any, Any, Opened]:
     return desk.opened[identifier]
 
 
-def merge_rows(desk: Desk, patient: Resource) -> Generator[Any, Any, None]:
-    """A merge that the sender declares (HL7 A40): the losing identifier's row goes into the surviving one's."""
+def merge_rows(desk: Desk, patient: Resource) -> Generator[Any, Any, list[Happened]]:
+    """A merge that the sender declares (HL7 A40): the losing identifier's row goes into the surviving one's; who was told
+    of the losing one hears that it was another's."""
+    happened: list[Happened] = []
     survivor = yield from find_or_create(desk, identifiers(patient))
     for link in patient.get("link", ()):
         losing = identity(link.get("other"))
@@ -211,8 +232,10 @@ def merge_rows(desk: Desk, patient: Resource) -> Generator[Any, Any, None]:
         if found and found[0][0] != survivor.id:
             other = yield from desk.open_row(found[0][0])
             yield from _absorb(desk, survivor, other, declared=True)
+            happened.append(Happened(other.id, desk.taken_back("update"), merged_into=survivor.id))
         elif not found:
             yield Write(people.ADD_TOKEN, desk.token_row(survivor.id, losing))
+    return happened
 
 
 def _absorb(desk: Desk, survivor: Opened, other: Opened, *, declared: bool = False) -> Generator[Any, Any, None]:
@@ -233,13 +256,15 @@ def _absorb(desk: Desk, survivor: Opened, other: Opened, *, declared: bool = Fal
     sealed = people.seal_patient(other.cipher, other.id, gone)
     yield Write(people.SET_IDENTITY, {"person_id": other.id, "sealed": sealed, "at": desk.moment.at})
     other.patient = gone
+    if not declared:
+        yield Write(outbox.MOVE_NOTICES, {"loser": other.id, "survivor": survivor.id})
 
 
 def _check_joinable(survivor: Opened, other: Opened, *, declared: bool) -> None:
     """Rows are joined by a shared number only where they do not contradict each other, and never across an adoption."""
     for row in (survivor, other):
         if is_shielded(row.patient) or any(
-            str(one.get("url", "")).endswith("/restriction") for one in row.patient.get("extension", ())
+            str(one.get("url", "")).endswith("/restriction") or is_withholding(one) for one in row.patient.get("extension", ())
         ):
             raise Unprocessable("A record that is restricted is never joined with another.", code="business-rule")
     if declared:
@@ -308,7 +333,9 @@ def purge_person(desk: Desk, patient: Resource) -> Generator[Any, Any, list[Happ
     for row in found.values():
         if is_shielded(row.patient):
             raise Unprocessable(SHIELDED, code="business-rule")
-        happened.append(Happened(row.id, Change(RETRACTED, clock.day(desk.moment.at).isoformat(), True, "delete")))
+        if any(is_withholding(one) for one in row.patient.get("extension", ())):
+            raise Unprocessable(WITHHOLDING, code="business-rule")
+        happened.append(Happened(row.id, desk.taken_back("delete")))
         yield from _empty(desk, row)
     return happened
 

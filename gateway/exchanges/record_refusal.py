@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.audit.entry import FAULT, REFUSED, Kind
 from gateway.disclosure.requester import Requester
@@ -24,6 +24,26 @@ class Refusal:
     request_id: str = ""
     reason: str = "error"
     count: int = 1
+
+
+@dataclass(slots=True)
+class RefusalNotes:
+    """Refused tokens are noted once a minute for each operation, with their number; the rest only counted."""
+
+    minute: int = 0
+    counted: dict[str, int] = field(default_factory=dict)
+
+    def due(self, operation: str, now: float) -> int:
+        """How many to put on record now; 0 while this minute's first has been noted."""
+        minute = int(now // 60)
+        held = self.counted.get(operation, 0) + 1
+        if minute != self.minute:
+            self.minute = minute
+            self.counted = {operation: 0}
+            return held
+        first = operation not in self.counted
+        self.counted[operation] = 0 if first else held
+        return held if first else 0
 
 
 def record_refusal(ctx: Context, refusal: Refusal, moment: Moment) -> Story[None]:

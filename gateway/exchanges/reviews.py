@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 import orjson
 
 from gateway.audit.entry import DONE, Kind
 from gateway.disclosure.requester import Requester
+from gateway.disclosure.working_days import Holidays
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.lines import check_current, line
 from gateway.fhir.outcomes import Conflict, Forbidden, NotFound
@@ -25,9 +25,9 @@ from gateway.store.vault import open_sealed, seal
 
 OVERRIDE, OVERRIDE_ALERT = "override", "override-alert"
 CONFLICT = "conflict-of-interest"
+WITHHOLDING = "withholding"  # what the owner withholds under a duty, to be looked at again by a date
 WORKING_DAYS = 3
 MOST_OPEN, MOST_CLOSED = 500, 100
-SATURDAY = 5
 OUTCOMES = ("in-order", "not-in-order", "passed-on")
 NOT_HERE = "There is no such review item, or it is not in your organisation's queue."
 CLOSED_ALREADY = "This item has been closed already."
@@ -85,8 +85,10 @@ class Closing:
     request_id: str = ""
 
 
-def opening(ctx: Context, kind: str, agency: str, matter: Matter, moment: Moment, identifier: str = "") -> Write:
-    """An item in the queue of an agency, due in three working days. The same identifier opens it once."""
+def opening(
+    ctx: Context, kind: str, agency: str, matter: Matter, moment: Moment, identifier: str = "", due: int | None = None
+) -> Write:
+    """An item in the queue of an agency, due in three working days or as given. The same identifier opens it once."""
     identifier = identifier or new_id()
     return Write(
         reviews.ADD_REVIEW,
@@ -96,20 +98,16 @@ def opening(ctx: Context, kind: str, agency: str, matter: Matter, moment: Moment
             "agency": agency,
             "body": seal_matter(ctx, matter, identifier),
             "opened": moment.at,
-            "due": working_days_after(moment.at, WORKING_DAYS),
+            "due": working_days_after(moment.at, WORKING_DAYS, ctx.holidays) if due is None else due,
             "closed": None,
         },
     )
 
 
-def working_days_after(at: int, days: int) -> int:
-    """The same time so many working days later. Bank holidays count as working days: an item is due early, never late."""
+def working_days_after(at: int, days: int, holidays: Holidays) -> int:
+    """The same time so many working days later."""
     day = clock.day(at)
-    while days:
-        day += timedelta(days=1)
-        at += clock.DAY
-        days -= day.weekday() < SATURDAY
-    return at
+    return at + (holidays.after(day, days) - day).days * clock.DAY
 
 
 def seal_matter(ctx: Context, matter: Matter, identifier: str) -> bytes:
@@ -140,7 +138,8 @@ def list_reviews(ctx: Context, ask: OwnQueue, moment: Moment) -> Story[list[Item
 
 
 def close_review(ctx: Context, ask: Closing, moment: Moment) -> Story[Item]:
-    """Close an item of one's own queue. Raises NotFound, Conflict where it is closed, Forbidden for whose act it is."""
+    """Close an item of one's own queue; what goes on being withheld is due again instead. Raises NotFound, Conflict where
+    it is closed, Forbidden for whose act it is."""
     check_current(ask.requester, moment)
     item = yield from _mine(ctx, ask)
     if not ask.requester.user:
@@ -148,14 +147,33 @@ def close_review(ctx: Context, ask: Closing, moment: Moment) -> Story[Item]:
     if (item.matter.agency, item.matter.user) == (ask.requester.agency, ask.requester.user):
         raise Forbidden(SECOND_PERSON)
     matter = replace(item.matter, outcome=ask.outcome, sentence=ask.sentence, closed_by=ask.requester.user)
-    changed = {"review_id": item.id, "sealed": seal_matter(ctx, matter, item.id), "at": moment.at}
-    if item.closed is not None or (yield Write(reviews.CLOSE_REVIEW, changed)) != 1:
+    again = _due_again(ctx, item, ask.outcome, moment.at)
+    statement = reviews.CLOSE_REVIEW if again is None else reviews.POSTPONE_REVIEW
+    changed = {"review_id": item.id, "sealed": seal_matter(ctx, matter, item.id), "at": moment.at if again is None else again}
+    if item.closed is not None or (yield Write(statement, changed)) != 1:
         raise Conflict(CLOSED_ALREADY)
     entry = line(
         "close_review", ask.requester, moment, Kind.RECEIVED, DONE, request_id=ask.request_id, patient=matter.patient,
         detail=(("review", item.id), ("kind", item.kind), ("result", ask.outcome)),
     )  # fmt: skip
-    return Outcome(replace(item, matter=matter, closed=moment.at), (entry,))
+    looked_at = replace(item, matter=matter)
+    return Outcome(replace(looked_at, closed=moment.at) if again is None else replace(looked_at, due=again), (entry,))
+
+
+def _due_again(ctx: Context, item: Item, outcome: str, at: int) -> int | None:
+    """When an item that stays is due again: what is withheld, until it is lifted or ends. In order: after its period
+    once more; else soon, for somebody has to lift it or decide anew. None for an item that is closed."""
+    if item.kind != WITHHOLDING:
+        return None
+    facts = dict(item.matter.why)
+    until = int(facts.get("ends", 0)) or None
+    if until is not None and until <= at:
+        return None
+    if outcome == OUTCOMES[0]:
+        again = at + int(facts["review-days"]) * clock.DAY
+    else:
+        again = working_days_after(at, WORKING_DAYS, ctx.holidays)
+    return again if until is None else min(again, until)
 
 
 def _mine(ctx: Context, ask: Closing) -> Generator[Any, Any, Item]:

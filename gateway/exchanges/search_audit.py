@@ -6,8 +6,9 @@ from the request alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, Text, and_, bindparam, or_, select
@@ -18,12 +19,15 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
 from gateway.store import audit_log
-from gateway.store.ledger import Moment, Outcome, Rows, Story
+from gateway.store.ledger import Ledger, Moment, Outcome, Rows, Story
 from gateway.store.sql import Params, Read, Statement
+from gateway.store.standing import FEEDS
 from gateway.store.tables import audit_entry as log
 
 NAME = "search_audit"
 MAX_COUNT = 500
+SIFTED_AT_ONCE = 500
+MOST_SIFTED = 10  # reads for one page: a page may come short, its next link goes on
 LATEST = 2**62
 
 
@@ -43,12 +47,30 @@ class AuditQuery:
     before: tuple[int, str] | None = None  # cursor: recorded, id of the last entry shown
     id: str = ""
     request_id: str = ""
+    purpose: str = ""  # code
+    subtype: str = ""  # code, or system|code
+    entity: str = ""  # reference, or system|value
+    basis: str = ""  # code
+    oldest_first: bool = False
+    end: tuple[int, str] | None = None  # recorded, id of the last entry, oldest first
+
+    @property
+    def sifts(self) -> bool:
+        """Whether entries are told apart by what stands in no column: by the rendering that this auditor is shown."""
+        return bool(self.subtype or self.entity or self.basis)
+
+    @property
+    def fetch(self) -> int:
+        """How many rows are read at a time: one more than shown, to know whether there are more."""
+        return (SIFTED_AT_ONCE if self.sifts else min(self.count, MAX_COUNT)) + 1
 
     def described(self) -> str:
         """The query for the log: which criteria were used, no identifier."""
-        used = ("patient", "agent", "organisation", "outcome", "exchange", "id")
+        used = ("patient", "agent", "organisation", "outcome", "exchange", "id", "purpose", "subtype", "entity", "basis")
         return "&".join(name for name in used if getattr(self, name) not in ("", None)) or "all"
 
+
+HEAD = Read(audit_log.LAST_CHECKPOINT)  # size, note and time of the newest signed head: what vouches for the entries
 
 _HELD = log.c.custodian == bindparam("agency", type_=Text)
 _VISIBLE = or_(
@@ -67,15 +89,16 @@ _CRITERIA = {
     "outcome": or_(~_HELD, log.c.outcome == bindparam("outcome", type_=Integer)),
     "exchange": log.c.exchange == bindparam("exchange", type_=Text),
     "id": log.c.id == bindparam("id", type_=Text),
-}
-_WINDOW = and_(
-    log.c.recorded >= bindparam("since", type_=BigInteger),
-    log.c.recorded < bindparam("until", type_=BigInteger),
-    or_(
-        log.c.recorded < bindparam("last_recorded", type_=BigInteger),
-        and_(log.c.recorded == bindparam("last_recorded", type_=BigInteger), log.c.id < bindparam("last_id", type_=Text)),
+    "purpose": log.c.purpose == bindparam("purpose", type_=Text),
+    "end": or_(
+        log.c.recorded < bindparam("end", type_=BigInteger),
+        and_(log.c.recorded == bindparam("end", type_=BigInteger), log.c.id <= bindparam("end_id", type_=Text)),
     ),
-)
+}
+_WINDOW = and_(log.c.recorded >= bindparam("since", type_=BigInteger), log.c.recorded < bindparam("until", type_=BigInteger))
+_LAST, _LAST_ID = bindparam("last_recorded", type_=BigInteger), bindparam("last_id", type_=Text)
+_BEFORE = or_(log.c.recorded < _LAST, and_(log.c.recorded == _LAST, log.c.id < _LAST_ID))
+_AFTER = or_(log.c.recorded > _LAST, and_(log.c.recorded == _LAST, log.c.id > _LAST_ID))
 _STATEMENTS: dict[tuple[str, ...], Statement] = {}
 
 
@@ -91,7 +114,7 @@ def record_search(ctx: Context, query: AuditQuery, moment: Moment) -> Story[None
 
 
 def statement_of(ctx: Context, query: AuditQuery) -> Read:
-    """The one statement that answers a query, newest first."""
+    """The one statement that answers a query, newest first unless it asks otherwise."""
     given = {
         "patient": audit_log.patient_token(ctx.vault, query.patient) if query.patient else None,
         "agent": _agent(ctx, query) if query.agent else None,
@@ -99,9 +122,11 @@ def statement_of(ctx: Context, query: AuditQuery) -> Read:
         "outcome": query.outcome,
         "exchange": query.exchange or None,
         "id": query.id or None,
+        "purpose": query.purpose or None,
+        "end": query.end[0] if query.end else None,
     }
     used = {name: value for name, value in given.items() if value is not None}
-    last_recorded, last_id = query.before or (LATEST, "~")
+    last_recorded, last_id = query.before or ((-1, "") if query.oldest_first else (LATEST, "~"))
     params: dict[str, Any] = {
         **used,
         "agency": query.requester.agency,
@@ -109,9 +134,10 @@ def statement_of(ctx: Context, query: AuditQuery) -> Read:
         "until": query.until,
         "last_recorded": last_recorded,
         "last_id": last_id,
-        "count": min(query.count, MAX_COUNT) + 1,
+        "count": query.fetch,
+        **({"end_id": query.end[1]} if query.end else {}),
     }
-    return Read(_statement(tuple(sorted(used))), params)
+    return Read(_statement(tuple(sorted(used)), query.oldest_first), params)
 
 
 def _agent(ctx: Context, query: AuditQuery) -> bytes:
@@ -119,30 +145,78 @@ def _agent(ctx: Context, query: AuditQuery) -> bytes:
     return audit_log.user_token(ctx.vault, agency or query.requester.agency, user)
 
 
-def _statement(used: tuple[str, ...]) -> Statement:
-    if used not in _STATEMENTS:
+def _statement(used: tuple[str, ...], oldest_first: bool) -> Statement:
+    key = (*used, "oldest") if oldest_first else used
+    if key not in _STATEMENTS:
         wanted = select(*log.columns).where(_VISIBLE, _WINDOW, *(_CRITERIA[name] for name in used))
-        ordered = wanted.order_by(log.c.recorded.desc(), log.c.id.desc()).limit(bindparam("count", type_=Integer))
-        _STATEMENTS[used] = Statement(ordered)
-    return _STATEMENTS[used]
+        if oldest_first:
+            ordered = wanted.where(_AFTER).order_by(log.c.recorded, log.c.id)
+        else:
+            ordered = wanted.where(_BEFORE).order_by(log.c.recorded.desc(), log.c.id.desc())
+        _STATEMENTS[key] = Statement(ordered.limit(bindparam("count", type_=Integer)))
+    return _STATEMENTS[key]
 
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Events for an auditor, newest first, and the cursor of the next page (None on the last)."""
+    """Events for an auditor, in the order that was asked for, and the cursor of the next page (None on the last)."""
 
     events: tuple[dict[str, Any], ...]
     cursor: tuple[int, str] | None
 
 
 def shown(ctx: Context, query: AuditQuery, rows: Rows, names: Params) -> AuditPage:
-    """Rows opened and rendered as this auditor may see them."""
-    count = min(query.count, MAX_COUNT)
-    entries = [open_entry(ctx, row) for row in rows[:count]]
-    rendered = (render(ctx, query.requester.agency, entry, names) for entry in entries)
-    events = tuple(event for event in rendered if query.outcome is None or event["outcome"] == str(query.outcome))
-    more = len(rows) > count
-    return AuditPage(events, (entries[-1].recorded, entries[-1].id) if more else None)
+    """Rows opened and rendered as this auditor may see them; told apart by that rendering, so that nothing hidden can be found."""
+    events: list[dict[str, Any]] = []
+    cursor = None
+    for row in rows[: query.fetch - 1]:
+        entry = open_entry(ctx, row)
+        cursor = (entry.recorded, entry.id)
+        event = render(ctx, query.requester.agency, entry, names)
+        if _fits(query, event):
+            events.append(event)
+        if len(events) == min(query.count, MAX_COUNT):
+            break
+    at_end = len(rows) < query.fetch and (not rows or cursor == (rows[-1][1], rows[-1][0]))
+    return AuditPage(tuple(events), None if at_end else cursor)
+
+
+async def found(ctx: Context, ledger: Ledger, query: AuditQuery) -> AuditPage:
+    """A page of a query that is on record. Where entries are sifted it reads on until the page is full, up to a limit."""
+    events: list[dict[str, Any]] = []
+    for _ in range(MOST_SIFTED):
+        rows, feeds = await ledger.read([statement_of(ctx, query), Read(FEEDS)])
+        page = await asyncio.to_thread(shown, ctx, query, rows, {row[0]: row[1] for row in feeds})
+        events += page.events
+        if page.cursor is None or not query.sifts or len(events) >= query.count:
+            return AuditPage(tuple(events), page.cursor)
+        query = replace(query, before=page.cursor, count=query.count - len(page.events))
+    return AuditPage(tuple(events), page.cursor)
+
+
+def _fits(query: AuditQuery, event: dict[str, Any]) -> bool:
+    """Whether an event, as this auditor is shown it, has what no column tells."""
+    return (
+        (query.outcome is None or event["outcome"] == str(query.outcome))
+        and (not query.subtype or any(_is_code(query.subtype, one) for one in event["subtype"]))
+        and (not query.entity or any(_is_entity(query.entity, one) for one in event.get("entity", ())))
+        and (not query.basis or ("basis", query.basis) in _facts(event))
+    )
+
+
+def _is_code(wanted: str, coding: dict[str, Any]) -> bool:
+    system, bar, code = wanted.rpartition("|")
+    return coding["code"] == code and (not bar or coding["system"] == system)
+
+
+def _is_entity(wanted: str, entity: dict[str, Any]) -> bool:
+    what = entity.get("what", {})
+    identifier = what.get("identifier", {})
+    return wanted in (what.get("reference"), f"{identifier.get('system', '')}|{identifier.get('value', '')}")
+
+
+def _facts(event: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(one["type"], one["valueString"]) for entity in event.get("entity", ()) for one in entity.get("detail", ())]
 
 
 def open_entry(ctx: Context, row: Sequence[Any]) -> Entry:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from gateway.audit.entry import DONE, FAULT, Entry, Kind
-from gateway.exchanges.context import Context
-from gateway.exchanges.lease_notice import HANDSHAKE, Lease, notice_entry, open_notice
-from gateway.exchanges.subscriptions import open_subscription
+from gateway.exchanges.acknowledgements import acknowledged_at_once
+from gateway.exchanges.context import Context, entry_id
+from gateway.exchanges.given_up import say_undelivered
+from gateway.exchanges.lease_notice import NoticeLease
+from gateway.exchanges.stored_notices import HANDSHAKE, notice_entry
+from gateway.notification.answers import FATAL, NOTHING, Answered, answered, as_said
 from gateway.notification.schedule import STEPS, Next, Posted, next_step
 from gateway.store import clock, outbox
 from gateway.store.ledger import Moment, Outcome, Story
@@ -20,54 +24,82 @@ ONE_ATTEMPT = (0.0,)  # a handshake that fails puts the subscription in error (R
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A lease and what the post gave."""
+    """A lease and what the post gave. ``recovered``: the destination answers again after it had not."""
 
-    lease: Lease
+    lease: NoticeLease
     posted: Posted
     steps: tuple[float, ...] = STEPS
+    recovered: str = ""  # token of the destination
 
 
 def settle_notice(ctx: Context, settlement: Settlement, moment: Moment) -> Story[Next]:
     """Settle one lease. A lease that was overtaken changes nothing: its epoch is past."""
+    said = _said(settlement)
+    settlement = replace(settlement, posted=as_said(settlement.posted, said))
     lease = settlement.lease
-    rows = yield Read(outbox.LEASED_NOTICE, {"id": lease.notice})
-    chance = secrets.randbelow(1000) / 1000
-    steps = ONE_ATTEMPT if lease.topic == HANDSHAKE else settlement.steps
-    step = next_step(lease.attempt, settlement.posted, chance, steps)
-    stored = open_notice(ctx, rows[0])
-    found = yield Read(outbox.SUBSCRIPTION, {"id": lease.subscription})
-    subscribed = open_subscription(ctx, found[0])
-    changed = yield Write(
-        outbox.SETTLE,
-        {
-            "notice": lease.notice,
-            "held_epoch": lease.epoch,
-            "new_state": step.state,
-            "new_due": moment.at + int(step.wait * clock.SECOND),
-            "result": settlement.posted.text[:120],
-            "at": moment.at,
-        },
-    )
-    turned = _turned(lease, step)
-    if changed and turned:
-        old, new = turned
-        yield Write(outbox.TURN_STATUS, {"subscription_id": subscribed.id, "old_status": old, "new_status": new, "at": moment.at})
+    rows = yield Read(outbox.LEASE, {"key": lease.notice})
+    step = Next(outbox.DEAD) if said.code == FATAL else _step(settlement, moment.at)
+    is_mine = bool(rows) and rows[0][1:] == (lease.epoch, outbox.LEASED)
+    writes = _writes(ctx, settlement, step, moment) if is_mine else ()
+    if said.acknowledgement:
+        writes = (*writes, acknowledged_at_once(ctx, lease.notice, lease.topic, said.acknowledgement, moment))
     line = notice_entry(
-        NAME, subscribed, stored, moment, ctx, Kind.DELIVERY_RESULT, DONE if step.state == "delivered" else FAULT,
+        NAME, lease.subscribed, lease.stored, moment, ctx, Kind.DELIVERY_RESULT, DONE if step.state == "delivered" else FAULT,
         told=lease.topic,
     )  # fmt: skip
-    return Outcome(step, (_with_result(line, step, settlement.posted),))
+    line = _with_result(line, step, settlement.posted)
+    own = line._replace(id=entry_id(moment.at), custodian=lease.receiver, kind=Kind.RECEIVED)
+    told = (own._replace(detail=(*own.detail, ("acknowledgement", said.acknowledgement))),) if said.acknowledgement else ()
+    return Outcome(step, (line, *told), writes)
 
 
-def _turned(lease: Lease, step: Next) -> tuple[str, str] | None:
+def _said(settlement: Settlement) -> Answered:
+    """What the receiver says in the body of its answer, where it was sent a FHIR message and took it."""
+    lease, posted = settlement.lease, settlement.posted
+    is_message = lease.subscribed.channel.get("type") == "message" and lease.topic != HANDSHAKE
+    return answered(lease.notice, posted.body) if is_message and posted.delivered else NOTHING
+
+
+def _step(settlement: Settlement, at: int) -> Next:
+    lease = settlement.lease
+    steps = ONE_ATTEMPT if lease.topic == HANDSHAKE else settlement.steps
+    age = (at - lease.stored.tried_since) / clock.SECOND
+    return next_step(lease.attempt, settlement.posted, secrets.randbelow(1000) / 1000, steps, age)
+
+
+def _writes(ctx: Context, settlement: Settlement, step: Next, moment: Moment) -> tuple[Write, ...]:
+    lease, result = settlement.lease, settlement.posted.text[:120]
+    settled: dict[str, Any] = {
+        "notice": lease.notice,
+        "held_epoch": lease.epoch,
+        "new_state": step.state,
+        "wait": int(step.wait * clock.SECOND),
+        "result": result,
+        "at": moment.at,
+    }
+    writes = [Write(outbox.SETTLE, settled)]
+    turned = _turned(settlement, step)
+    if turned:
+        old, new = turned
+        status = {"subscription_id": lease.subscription, "old_status": old, "new_status": new, "at": moment.at}
+        writes.append(Write(outbox.TURN_STATUS, status))
+    if settlement.recovered:
+        writes.append(Write(outbox.BRING_FORWARD, {"destination": settlement.recovered, "at": moment.at}))
+    if step.state == outbox.DEAD:
+        writes += say_undelivered(ctx, lease.stored, result, moment)
+    return tuple(writes)
+
+
+def _turned(settlement: Settlement, step: Next) -> tuple[str, str] | None:
     """The status from which and to which a subscription turns, if it does.
 
     A handshake decides whether it becomes active; a receiver that is gone or silent puts it in error. Only its agency
     brings it back from there.
     """
-    if lease.topic == HANDSHAKE:
+    if settlement.lease.topic == HANDSHAKE:
         return ("requested", "active" if step.state == "delivered" else "error")
-    return ("active", "error") if step.disable or step.state == "dead" else None
+    gives_up = step.disable or (step.state == "dead" and settlement.posted.text != FATAL)  # it refuses one notice, no more
+    return ("active", "error") if gives_up else None
 
 
 def _with_result(line: Entry, step: Next, posted: Posted) -> Entry:

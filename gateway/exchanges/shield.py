@@ -46,7 +46,7 @@ class ShieldRequest:
 
 def set_shield(ctx: Context, ask: ShieldRequest, moment: Moment) -> Story[None]:
     """Shield a person. Set again, it stands as it is and whoever asked to lift it has not. Raises NotFound, Forbidden."""
-    desk, row = yield from _held(ctx, ask, moment)
+    desk, row = yield from own_record(ctx, ask.requester, ask.person, moment)
     told: Told = {"set_by": ask.requester.user, "reason": ask.reason}
     before = yield Read(shields.SHIELD, {"person_id": row.id})
     sealed = _sealed(ctx, row, {**_opened(ctx, row, before[0][0]), "lift_by": "", "lift_reason": ""} if before else told)
@@ -58,7 +58,7 @@ def set_shield(ctx: Context, ask: ShieldRequest, moment: Moment) -> Story[None]:
 
 def lift_shield(ctx: Context, ask: ShieldRequest, moment: Moment) -> Story[None]:
     """Ask for a shield to be lifted; the second of two different users lifts it. Raises NotFound, Conflict, Forbidden."""
-    desk, row = yield from _held(ctx, ask, moment)
+    desk, row = yield from own_record(ctx, ask.requester, ask.person, moment)
     before = yield Read(shields.SHIELD, {"person_id": row.id})
     if not before:
         raise Conflict(NO_SHIELD)
@@ -73,17 +73,17 @@ def lift_shield(ctx: Context, ask: ShieldRequest, moment: Moment) -> Story[None]
     return _on_record("lift_shield", ask, moment, "lifted", ("first", first))
 
 
-def _held(ctx: Context, ask: ShieldRequest, moment: Moment) -> Generator[Any, Any, tuple[Desk, Opened]]:
-    """The owner's row, while nobody decides on the person and no feed writes to it."""
-    check_current(ask.requester, moment)
-    if not ask.requester.user:
+def own_record(ctx: Context, requester: Requester, person: str, moment: Moment) -> Generator[Any, Any, tuple[Desk, Opened]]:
+    """The owner's row, while nobody decides on the person and no feed writes to it. Raises NotFound, Forbidden."""
+    check_current(requester, moment)
+    if not requester.user:
         raise Forbidden(NEEDS_USER)
-    desk = Desk(ctx, ask.requester.agency, moment)
-    row = yield from _row(desk, ask.person)
-    named = {ask.person, *identifiers(row.patient)}
+    desk = Desk(ctx, requester.agency, moment)
+    row = yield from _row(desk, person)
+    named = {person, *identifiers(row.patient)}
     yield Hold(tuple(hold_token(desk, text) for text in named))
-    desk = Desk(ctx, ask.requester.agency, moment)  # as it is now that it is held
-    return desk, (yield from _row(desk, ask.person))
+    desk = Desk(ctx, requester.agency, moment)  # as it is now that it is held
+    return desk, (yield from _row(desk, person))
 
 
 def _row(desk: Desk, person: str) -> Generator[Any, Any, Opened]:

@@ -115,6 +115,10 @@ SENT_AS = {
 SHIELDING = frozenset({"adopted", "placed-for-adoption", "protected"})
 INPATIENT = frozenset({"inpatient", "inpatient-mother-baby", "on-leave", "absent-without-leave"})
 
+# Hooks of CDS Hooks 2.0 that are answered with a card, and why a clinician may set a card aside (code system card-override).
+HOOKS = ("patient-view", "encounter-start", "encounter-discharge")
+CARD_OVERRIDES = ("already-known", "not-relevant", "wrong", "later")
+
 AGENCY_KINDS = frozenset(
     {
         "children-social-care", "early-help", "adult-mental-health", "camhs", "perinatal-mental-health", "drug-alcohol",

@@ -70,11 +70,18 @@ def first_value(part: Resource) -> str:
     return next((str(value) for key, value in part.items() if key.startswith("value")), "")
 
 
+def is_doubtful(flag: Resource) -> bool:
+    """Whether the record behind a Flag contradicts itself, so that nobody can say whether the involvement goes on."""
+    return coding(flag.get("code"), "/CodeSystem/answer") == "cannot-say"
+
+
 def flag_detail(flag: Resource) -> str:
-    """The involvement-detail of a Flag as it may be sent; empty for markers.
+    """The involvement-detail of a Flag as it may be sent; empty for markers, and where its record contradicts itself.
 
     Legal orders and detention are kept inside: what is known of them is that the person is looked after, in hospital,
     or with a community team (codes.SENT_AS).
     """
+    if is_doubtful(flag):
+        return ""
     detail = coding(flag.get("code"), "/CodeSystem/involvement-detail")
     return SENT_AS.get(detail, "looked-after" if detail.startswith("cla-") else detail)

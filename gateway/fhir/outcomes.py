@@ -37,10 +37,14 @@ class Issue:
     code: str = "invalid"
     where: str = ""
     severity: str = "error"
+    coding: str = ""  # system|code of a further code, where a profile of messaging asks for one
 
     def as_fhir(self) -> dict[str, Any]:
         """OperationOutcome.issue."""
         issue: dict[str, Any] = {"severity": self.severity, "code": self.code, "diagnostics": self.text}
+        if self.coding:
+            system, _, code = self.coding.partition("|")
+            issue["details"] = {"coding": [{"system": system, "code": code}]}
         if self.where:
             issue["expression"] = [self.where]
         return issue

@@ -37,6 +37,8 @@ BALP_AUTHZ: Final = "https://profiles.ihe.net/ITI/BALP/CodeSystem/AuthZsubType"
 ITK_RESPONSE: Final = "https://fhir.hl7.org.uk/CodeSystem/UKCore-ITKResponseCode"
 NHS_NUMBER_STATUS: Final = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland"
 NHS_NUMBER_STATUS_EXT: Final = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus"
+HTTP_ERROR_CODES: Final = "https://fhir.nhs.uk/Codesystem/http-error-codes"
+MESSAGE_RESPONSE_REQUEST: Final = "http://hl7.org/fhir/StructureDefinition/messageheader-response-request"
 
 UKCORE_FLAG: Final = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Flag"
 UKCORE_RELATED: Final = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-RelatedPerson"

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, BinaryIO, NoReturn
 
 import typer
 from rich.console import Console
@@ -22,7 +23,7 @@ from gateway.fhir.outcomes import Issue
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.listing.agreement_table import Row as Row
 from gateway.listing.agreement_table import agreement_rows as agreement_rows
-from gateway.mapping.bundle import bundle
+from gateway.mapping.bundle import written
 from gateway.mapping.explain import Line as MapLine
 from gateway.mapping.explain import check, explain
 from gateway.mapping.load import load
@@ -106,6 +107,17 @@ def bytes_of(file: Path) -> bytes:
         stop(f"{file} cannot be read: {fault.strerror}")
 
 
+@contextmanager
+def opened(file: Path) -> Iterator[BinaryIO]:
+    """A file that somebody named, open to be read as a stream."""
+    try:
+        handle = file.open("rb")
+    except OSError as fault:
+        stop(f"{file} cannot be read: {fault.strerror}")
+    with handle:
+        yield handle
+
+
 def json_line(content: dict[str, str]) -> None:
     """One line of a report on standard error."""
     typer.echo(json.dumps(content, ensure_ascii=False), err=True)
@@ -133,18 +145,32 @@ def map_command(
 ) -> None:
     """Dry run: the FHIR Bundle of a file on standard output, its report as JSON lines on standard error."""
     sender = Sender(agency, la_code, {"NHS": NHS_NUMBER})
-    good: list[Mapped] = []
-    try:
-        for one in read(load(ctx.obj().mappings), fmt, bytes_of(file), sender):
+    good = Good()
+    with opened(file) as source:
+        try:
+            records = read(load(ctx.obj().mappings), fmt, source, sender)
+        except (Unreadable, UnknownFormat) as fault:
+            for issue in fault.issues:
+                json_line(issue_line("refusal", issue))
+            sys.exit(2)
+        for piece in written(good.of(records)):
+            typer.echo(piece, nl=False)
+    sys.exit(0 if good.count else 2)
+
+
+class Good:
+    """The records of a file that were not refused, as they pass; what is said of each goes to the report."""
+
+    count = 0
+
+    def of(self, records: Iterable[Mapped]) -> Iterator[Mapped]:
+        """Those that were not refused."""
+        for one in records:
             for content in mapped_lines(one):
                 json_line(content)
-            good += [] if one.faults else [one]
-    except (Unreadable, UnknownFormat) as fault:
-        for issue in fault.issues:
-            json_line(issue_line("refusal", issue))
-        sys.exit(2)
-    typer.echo(json.dumps(bundle(good), indent=2, ensure_ascii=False))
-    sys.exit(0 if good else 2)
+            if not one.faults:
+                self.count += 1
+                yield one
 
 
 mappings_cli = typer.Typer(no_args_is_help=True, help="Check and explain the maps.")

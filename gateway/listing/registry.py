@@ -11,6 +11,8 @@ import typer
 from gateway.api.scopes import SCOPES
 from gateway.api.tokens import ClientKeys
 from gateway.exchanges import administer
+from gateway.exchanges.register_card_client import CardRegistration, register_card_client
+from gateway.fhir.outcomes import GatewayError
 from gateway.listing import stop
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
@@ -50,6 +52,9 @@ def client_add(
     scopes: str = " ".join(SCOPES),
     purpose: Annotated[list[str] | None, typer.Option()] = None,
     role: Annotated[list[str] | None, typer.Option()] = None,
+    endpoint: Annotated[
+        list[str] | None, typer.Option(help="Where it sends FHIR messages from, and where answers to them may be posted.")
+    ] = None,
     data: Data = None,
 ) -> None:
     """Register a client of an agency with its public keys."""
@@ -58,9 +63,24 @@ def client_add(
         ClientKeys.parse(keys)
     except (OSError, ValueError) as fault:
         stop(f"{jwks}: {fault}")
-    client = administer.NewClient(client_id, agency, name, scopes, tuple(purpose or ()), tuple(role or ()), keys)
+    client = administer.NewClient(
+        client_id, agency, name, scopes, tuple(purpose or ()), tuple(role or ()), keys, tuple(endpoint or ())
+    )
     ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(administer.add_client, client))
     typer.echo(f"client {client_id} is registered")
+
+
+@client_cli.command("endpoints")
+def client_endpoints(
+    ctx: typer.Context,
+    client_id: str,
+    endpoint: Annotated[list[str] | None, typer.Argument(help="All of its endpoints; none takes all away.")] = None,
+    data: Data = None,
+) -> None:
+    """Set where a client sends FHIR messages from, and where answers to them may be posted."""
+    wanted = (client_id, tuple(endpoint or ()))
+    ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(administer.set_endpoints, wanted))
+    typer.echo(f"client {client_id} has {len(wanted[1])} endpoints")
 
 
 @client_cli.command("revoke")
@@ -68,3 +88,22 @@ def client_revoke(ctx: typer.Context, client_id: str, data: Data = None) -> None
     """Revoke a client; every token ends at once and is got anew by those that remain."""
     ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(administer.revoke_client, client_id))
     typer.echo(f"client {client_id} is revoked")
+
+
+@client_cli.command("cards")
+def client_cards(
+    ctx: typer.Context,
+    client_id: str,
+    issuer: Annotated[str, typer.Option(help="The iss of the record system's tokens.")],
+    purpose: Annotated[str, typer.Option(help="What its cards are for: a purpose that rests on the person's wish.")],
+    jku: Annotated[str, typer.Option(help="Where its keys are fetched; else those registered with the client count.")] = "",
+    origin: Annotated[list[str] | None, typer.Option(help="Page of a browser that may call: https://host.")] = None,
+    data: Data = None,
+) -> None:
+    """Let a client's record system ask for cards (CDS Hooks), or change how it does."""
+    made = CardRegistration(client_id, issuer, purpose, jku, tuple(origin or ()))
+    try:
+        ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(register_card_client, made))
+    except GatewayError as fault:
+        stop(str(fault))
+    typer.echo(f"client {client_id} may ask for cards")

@@ -8,18 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.audit.entry import Entry
-from gateway.exchanges.find_reviews import PAGE, entries_of, find_reviews, page_of_lookups, suspects
 from gateway.exchanges.reviews import MOST_OPEN
 from gateway.listing import Row, stop, text_table
+from gateway.reconciling import DAYS, find_in, unlisted_years
 from gateway.store import clock, reviews
 from gateway.store.sql import Read
 from gateway.store.sql import Row as Columns
-from gateway.store.standing import FEEDS
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
 HEAD: Row = ("item", "kind", "agency", "opened", "due", "")
-DAYS = 31
 
 reviews_cli = typer.Typer(help="Reviews: what an organisation's own people have to look at.")
 
@@ -55,28 +52,13 @@ def find_command(
     days: Annotated[int, typer.Option(min=15, help="How many days of the access log are looked through.")] = DAYS,
     data: Data = None,
 ) -> None:
-    """Find enquiries without a case and duties claimed after a wish; run it daily, it opens each item once."""
-    typer.echo(f"{ctx.obj.on(data, lambda gateway: find_in(gateway, clock.now(), days))} items are due for what was found")
+    """Find enquiries without a case and duties claimed after a wish. A serving gateway does so daily; each item is opened once."""
 
+    async def find(gateway: Any) -> tuple[int, str]:
+        found = await find_in(gateway.ledger, gateway.context, clock.now(), days)
+        return found, unlisted_years(gateway.context, clock.now())
 
-async def find_in(gateway: Any, now: int, days: int = DAYS) -> int:
-    """Open what the lookups of all agencies give cause for; the number of items that are there because of it."""
-    feeds = (await gateway.ledger.read([Read(FEEDS)]))[0]
-    found = 0
-    for code in [row[0] for row in feeds]:
-        entries = await _entries(gateway, code, now - days * clock.DAY)
-        cause = suspects(code, entries, gateway.context.purposes, now)
-        found += await gateway.ledger.run_alone(find_reviews, cause)
-    return found
-
-
-async def _entries(gateway: Any, agency: str, since: int) -> list[Entry]:
-    """The entries of an agency's lookups since a time, a page at a time."""
-    entries: list[Entry] = []
-    after = ""
-    while True:
-        rows = (await gateway.ledger.read([page_of_lookups(agency, since, after)]))[0]
-        entries += entries_of(gateway.context, rows)
-        if len(rows) < PAGE:
-            return entries
-        since, after = entries[-1].recorded, entries[-1].id
+    found, years = ctx.obj.on(data, find)
+    typer.echo(f"{found} items are due for what was found")
+    if years:
+        typer.echo(f"Bank holidays of {years} are not listed in mappings/bank_holidays.toml: there they count as working days.")

@@ -1,4 +1,4 @@
-"""What waits for somebody: notices that have not arrived, codes that no table knows."""
+"""What waits for somebody to look at it: codes that no table knows."""
 
 from __future__ import annotations
 
@@ -9,24 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from gateway.listing import Row, text_table
-from gateway.store import clock, outbox, people
+from gateway.store import clock, people
 from gateway.store.sql import Read
 from gateway.store.sql import Row as Columns
-from gateway.store.standing import FEEDS
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
-
-DELIVERIES: Row = ("notice", "from", "to", "topic", "state", "attempts", "due")
-
-
-def delivery_rows(found: Iterable[Columns]) -> list[Row]:
-    """Notices that have not arrived, under a heading: references only, nobody is named."""
-    rows = [
-        (notice, owner, receiver, topic, state, str(attempts), clock.instant(due))
-        for notice, receiver, owner, topic, state, attempts, due in found
-    ]
-    return [DELIVERIES, *rows]
-
 
 UNMATCHED: Row = ("table", "code", "seen", "first", "last")
 
@@ -38,17 +25,6 @@ def unmatched_rows(found: Iterable[Columns]) -> list[Row]:
         for _, table, code, seen, first, last in found
     ]
     return [UNMATCHED, *rows]
-
-
-def deliveries(ctx: typer.Context, data: Data = None, agency: str = "") -> None:
-    """Notices that have not arrived: waiting, under way or given up. References only."""
-
-    async def find(gateway: Any) -> list[Any]:
-        codes = [agency] if agency else [row[0] for row in (await gateway.ledger.read([Read(FEEDS)]))[0]]
-        found = await gateway.ledger.read([Read(outbox.UNDELIVERED, {"agency": code}) for code in codes])
-        return list({row[0]: row for rows in found for row in rows}.values())
-
-    typer.echo(text_table(delivery_rows(ctx.obj.on(data, find))))
 
 
 def unmatched(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from gateway.mapping.records import Mapped, Op, Resource, Sourced
@@ -21,6 +22,17 @@ def bundle(mapped: Iterable[Mapped]) -> Resource:
     entries = [entry(one) for record in mapped for one in record.resources if one.op not in HIDDEN]
     found: Resource = {"resourceType": "Bundle", "type": "collection"}
     return {**found, "entry": entries} if entries else found
+
+
+def written(mapped: Iterable[Mapped]) -> Iterator[str]:
+    """The text of the same Bundle, piece by piece, so that a file of any size can be looked at."""
+    yield '{\n  "resourceType": "Bundle",\n  "type": "collection"'
+    before, after = ',\n  "entry": [\n', ""
+    for one in (one for record in mapped for one in record.resources if one.op not in HIDDEN):
+        text = json.dumps(entry(one), indent=2, ensure_ascii=False)
+        yield before + "    " + text.replace("\n", "\n    ")
+        before, after = ",\n", "\n  ]"
+    yield after + "\n}\n"
 
 
 def entry(sourced: Sourced) -> Resource:

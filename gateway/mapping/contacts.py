@@ -8,7 +8,7 @@ from typing import Any, Final
 from gateway.fhir import systems
 from gateway.mapping import dates
 from gateway.mapping.records import Resource
-from gateway.mapping.values import NOTHING, Unusable, Work
+from gateway.mapping.values import NOTHING, LeftOut, Unusable, Work, is_mask
 
 SOCIAL_WORK_ENGLAND: Final = "https://www.socialworkengland.org.uk/Id/registration"
 WORKER_ID = re.compile(r"[A-Za-z0-9_-]{1,12}")
@@ -34,6 +34,13 @@ def ended(worker: dict[str, Any], work: Work) -> bool:
         return False
     end = dates.full_date(worker["end_date"])
     return work.on is None or end <= work.on.isoformat()
+
+
+def worker(value: Any, work: Work) -> Any:
+    """The practitioner of a worker's number; a placeholder is nobody."""
+    if is_mask(str(value)):
+        raise LeftOut("A placeholder stands here: it was read as nothing.")
+    return practitioner(value)
 
 
 def practitioner(worker_id: Any) -> Resource:

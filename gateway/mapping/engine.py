@@ -13,10 +13,10 @@ from typing import Any
 
 from gateway.fhir import systems
 from gateway.mapping.records import Resource
-from gateway.mapping.tables import Table
+from gateway.mapping.tables import OUTDATED, Row, Table
 from gateway.mapping.transforms import TRANSFORMS
-from gateway.mapping.values import NOTHING, Coded, Unusable, Work
-from gateway.mapping.vocabulary import CONCEPTS
+from gateway.mapping.values import NOTHING, Coded, Unusable, Work, is_mask
+from gateway.mapping.vocabulary import CONCEPTS, OWN
 
 Source = Any  # a JSON object, a CSV row, or the segments of an HL7 v2 message
 Getter = Callable[[Source], Any]
@@ -44,7 +44,7 @@ class Leaf:
 @dataclass(frozen=True, slots=True)
 class RecordMap:
     """The lines of one file, compiled. ``key`` and ``id`` name the thread and the field that tells one record of it
-    from another. ``run`` fills a resource from one source and reports into the work."""
+    from another; ``marker`` says that it makes a marker. ``run`` fills a resource from one source and reports into the work."""
 
     name: str
     resource: str
@@ -56,6 +56,7 @@ class RecordMap:
     id: str
     leaves: tuple[Leaf, ...]
     runs: tuple[Run, ...]
+    marker: bool = False
 
     def run(self, source: Source, work: Work) -> Resource:
         """The elements that the source speaks of, without ``resourceType``."""
@@ -125,6 +126,7 @@ def settle(value: Any, step: Step, work: Work, name: str) -> Any:
     """The value after its transform and table; an explicit null passes; an unusable value is reported."""
     if value is None:
         return None
+    work.reading = name
     try:
         return step(value, work, name)
     except Unusable as problem:
@@ -156,13 +158,26 @@ def code_step(table: Table, concept: bool) -> Step:
         for code in coded.codes:
             row = table.find(code, coded.system)
             if row is not None:
-                return NOTHING if not row.target_code else row.concept() if concept else row.target_code
+                return meant(row, work, name, concept)
         if not coded.text:
             return NOTHING
-        work.unknown_code(table.name, coded.codes[0] if coded.codes else coded.text, name, concept)
-        return {"text": coded.text} if concept else NOTHING
+        if work.masked and is_mask(coded.text):
+            work.warn("A placeholder stands here: it was read as nothing.", name)
+            return NOTHING
+        work.unknown_code(table.name, coded.codes[0] if coded.codes else coded.text, name, kept)
+        return {"text": coded.text} if kept else NOTHING
 
+    kept = concept and any(row.target_system and row.target_system not in OWN for row in table.rows)
     return step
+
+
+def meant(row: Row, work: Work, name: str, concept: bool) -> Any:
+    """What a row says: nothing, a concept, or a plain code. A code that the publisher retired is taken with a warning."""
+    if row.note.startswith(OUTDATED):
+        work.warn(f"This code is outdated:{row.note.removeprefix(OUTDATED)}.", name, "business-rule")
+    if not row.target_code:
+        return NOTHING
+    return row.concept(work.base) if concept else row.target_code
 
 
 def code_text(value: Any) -> str:
@@ -231,6 +246,20 @@ def csv_getter(column: str) -> Getter:
     return lambda source: source.get(column) or NOTHING
 
 
+def told_getter(path: str) -> Getter:
+    """Reads a dotted path of a record of text; an empty text says nothing."""
+    parts = path.split(".")
+    if len(parts) == 1:
+        return lambda source: source.get(path) or NOTHING
+
+    def get(source: Source) -> Any:
+        for part in parts:
+            source = source.get(part) if isinstance(source, dict) else None
+        return source or NOTHING
+
+    return get
+
+
 def hl7_getter(path: str) -> Getter:
     """Reads ``PID-7.1`` as text (``""`` is an explicit null) or ``PID-3`` as its repetitions."""
     segment, _, place = path.partition("-")
@@ -242,4 +271,6 @@ def hl7_getter(path: str) -> Getter:
     return lambda source: source[segment].repetitions(index) if segment in source else NOTHING
 
 
-GETTERS: dict[str, Callable[[str], Getter]] = {"json": json_getter, "csv": csv_getter, "hl7v2": hl7_getter}
+GETTERS: dict[str, Callable[[str], Getter]] = {
+    "json": json_getter, "csv": csv_getter, "hl7v2": hl7_getter, "xml": told_getter, "tables": told_getter,
+}  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.fhir.codes import DETAILS
 from gateway.mapping.engine import Leaf, RecordMap
-from gateway.mapping.flags import SHAPE
+from gateway.mapping.flags import MARKER_SHAPE, SHAPE
 from gateway.mapping.formats import Format, Mappings
 from gateway.mapping.lint import field_of
 from gateway.mapping.load import MappingFault, load
@@ -51,6 +51,8 @@ def explain(mappings: Mappings, fmt: str) -> list[Line]:
 def map_lines(one: RecordMap) -> Iterator[Line]:
     """The leaves of a map, and what the shape of a Flag adds."""
     yield from (leaf_line(one, leaf) for leaf in one.leaves)
+    if one.marker:
+        yield from (Line("shape", one.title, rule, f"{one.resource}.{to}", tier, TIERS[tier]) for to, rule, tier in MARKER_SHAPE)
     if one.detail:
         words = f"{one.title}: {DETAILS[one.detail].display}"
         yield from (Line("shape", words, rule, f"{one.resource}.{target}", tier, TIERS[tier]) for target, rule, tier in SHAPE)

@@ -10,7 +10,11 @@ from gateway.mapping.engine import RecordMap, organisation
 from gateway.mapping.records import Op, Resource, Sourced
 from gateway.mapping.values import Work, day_of
 
-SERVICES: Final = {"children-social-care": "Children's social care", "adult-mental-health": "Adult mental health"}
+SERVICES: Final = {
+    "children-social-care": "Children's social care",
+    "early-help": "Early help",
+    "adult-mental-health": "Adult mental health",
+}
 # What the shape adds to the lines of a map: target, rule, tier.
 SHAPE: Final = (
     ("extension.status-as-of.valueDateTime", "the record's own time, else the time of receipt", "status"),
@@ -23,8 +27,19 @@ SHAPE: Final = (
 )
 
 
-def involvement(record_map: RecordMap, built: Resource, work: Work, as_of: str = "") -> Resource:
-    """A whole Flag from the lines of a map. Status and coarse code are there only where a date was sent."""
+MARKER_SHAPE: Final = (
+    ("status", "inactive from the end day, else active", "marker"),
+    ("category", "administrative, no service", "marker"),
+    ("subject", "the person of the record", "existence"),
+    ("author", "the sending organisation", "existence"),
+)
+
+
+def involvement(record_map: RecordMap, built: Resource, work: Work, as_of: str = "", *, doubtful: bool = False) -> Resource:
+    """A whole Flag from the lines of a map. Status and coarse code are there only where a date was sent.
+
+    Where the record contradicts itself (``doubtful``) the coarse code is the answer cannot-say, and nothing is active.
+    """
     period = built.get("period") or {}
     contacts.attach(built, work)
     flag: Resource = {"resourceType": "Flag", "meta": {"profile": [systems.UKCORE_FLAG]}}
@@ -32,17 +47,43 @@ def involvement(record_map: RecordMap, built: Resource, work: Work, as_of: str =
     stated = [{"url": systems.extension("status-as-of", work.base), "valueDateTime": moment}] if moment else []
     flag["extension"] = stated + built.pop("extension", [])
     coarse = coarse_of(record_map.detail, period, work)
-    if period:
-        flag["status"] = "inactive" if coarse in ENDED else "active"
+    if period or doubtful:
+        flag["status"] = "inactive" if doubtful or coarse in ENDED else "active"
     flag["category"] = category(record_map.service, work.base)
-    flag["code"] = code(record_map.detail, coarse if period else None, work.base)
+    flag["code"] = code(record_map.detail, coarse if period and not doubtful else None, work.base)
+    if doubtful:
+        flag["code"]["coding"].insert(0, cannot_say(work.base))
     flag["subject"] = work.person
     flag["author"] = organisation(work.sender.agency)
-    check_period(period, work)
+    if not doubtful:
+        check_period(period, work)
     return {**flag, **built}
 
 
 ENDED: Final = (None, codes.Involvement.RECENTLY_CLOSED, codes.Involvement.CLOSED)
+
+
+def cannot_say(base: str) -> Resource:
+    """The coding of an involvement whose record contradicts itself: neither that it goes on nor that it ended."""
+    display = "Cannot say: ring the desk"
+    return {"system": systems.code_system("answer", base), "code": codes.Answer.CANNOT_SAY.value, "display": display}
+
+
+def marker(code: Resource, period: Resource, work: Work, as_of: str = "") -> Resource:
+    """A Flag that is a marker: a fact about a person, of no service (codes.md, marker)."""
+    coding = code["coding"][0]
+    flag: Resource = {
+        "resourceType": "Flag",
+        "meta": {"profile": [systems.UKCORE_FLAG]},
+        "status": "inactive" if period.get("end") and (work.on is None or period["end"] <= work.on.isoformat()) else "active",
+        "category": [ADMINISTRATIVE],
+        "code": {"coding": [coding], "text": coding["display"]},
+        "subject": work.person,
+        "author": organisation(work.sender.agency),
+    }
+    if as_of:
+        flag["extension"] = [{"url": systems.extension("status-as-of", work.base), "valueDateTime": as_of}]
+    return {**flag, "period": period} if period else flag
 
 
 def coarse_of(detail: str, period: Resource, work: Work) -> codes.Involvement | None:
@@ -62,11 +103,13 @@ def check_period(period: Resource, work: Work) -> None:
         work.warn("The start lies in the future: not counted as an involvement until then.", "", "business-rule")
 
 
+ADMINISTRATIVE: Final[Resource] = {"coding": [{"system": systems.FLAG_CATEGORY, "code": "admin", "display": "Administrative"}]}
+
+
 def category(service: str, base: str) -> list[Resource]:
     """Administrative, and which service."""
-    admin = {"system": systems.FLAG_CATEGORY, "code": "admin", "display": "Administrative"}
     own = {"system": systems.code_system("service", base), "code": service, "display": SERVICES[service]}
-    return [{"coding": [admin]}, {"coding": [own]}]
+    return [ADMINISTRATIVE, {"coding": [own]}]
 
 
 def code(detail: str, coarse: codes.Involvement | None, base: str) -> Resource:

@@ -15,7 +15,8 @@ from gateway.mapping.tables import Table
 class Format:
     """One version of one format: its maps and tables, and the fields that its publisher lists.
 
-    ``levels`` gives the members of each JSON level; ``threads`` the maps that stand for a list of records.
+    ``levels`` gives the members of each JSON level; ``threads`` the maps that stand for a list of records; ``lists`` the
+    elements of an XML format that may stand several times.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Format:
     ignored: MappingProxyType[str, str]
     levels: MappingProxyType[str, frozenset[str]]
     threads: MappingProxyType[str, RecordMap]
+    lists: frozenset[str] = frozenset()
 
     @property
     def label(self) -> str:

@@ -1,6 +1,7 @@
 """Loads ``mappings/`` once, at start: compiles it, lints it, and refuses to go on with a bad line.
 
 Layout: ``records/<format>@<version>/fields.toml`` and one ``*.toml`` per target, ``codes/<format>@<version>/<field>.csv``.
+A version that ``extends`` an older one of its format has all of that one's fields, maps and tables, save those of its own.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from gateway.mapping.engine import GETTERS, Leaf, RecordMap, compile_leaf
 from gateway.mapping.formats import Format, Mappings, frozen
 from gateway.mapping.tables import Table, read_table
 
-FORMAT_KEYS = frozenset({"title", "kind", "unreadable", "source", "fields"})
-MAP_KEYS = frozenset({"resource", "title", "each", "detail", "service", "key", "id", "why"})
+FORMAT_KEYS = frozenset({"title", "kind", "unreadable", "source", "fields", "extends", "lists"})
+MAP_KEYS = frozenset({"resource", "title", "each", "detail", "service", "key", "id", "marker", "why"})
 LEAF_KEYS = frozenset({"to", "from", "via", "code", "const", "ref", "required", "tier", "why"})
 TOML_LINE = re.compile(r"\(at line (\d+)")
 
@@ -34,11 +35,11 @@ def load(root: Path) -> Mappings:
     """The compiled mappings below ``root``. Raises MappingFault with every finding of the lint."""
     findings: list[str] = []
     folders = sorted(path for path in (root / "records").glob("*@*") if path.is_dir())
-    formats = [load_format(folder, root / "codes" / folder.name, findings) for folder in folders]
+    formats = [load_format(folder, root / "codes", findings) for folder in folders]
     if not folders:
         findings.append(f"{root / 'records'}:1: no format folder <format>@<version> was found")
     if findings:
-        raise MappingFault(findings)
+        raise MappingFault(list(dict.fromkeys(findings)))
     return Mappings(version_of(root), frozen(by_name([one for one in formats if one is not None])))
 
 
@@ -67,19 +68,52 @@ def version_of(root: Path) -> str:
 def load_format(folder: Path, codes: Path, findings: list[str]) -> Format | None:
     """One format version; None where its fields.toml cannot be read."""
     name, _, version = folder.name.partition("@")
+    line = lineage(folder, findings)
+    if not line:
+        return None
+    path, found = folder / "fields.toml", inherited([one for _, one in line])
+    head: dict[str, Any] = found["format"]
+    findings.extend(lint.header_problems(path, line[-1][1].get("format", {}), FORMAT_KEYS))
+    if head.get("kind") not in GETTERS:
+        return None
+    tables = {
+        one.stem: read_table(one, findings, one.stem) for older, _ in line for one in sorted((codes / older.name).glob("*.csv"))
+    }
+    maps = load_maps([older for older, _ in line], str(head["kind"]), tables, findings)
+    findings.extend(lint.coverage(path, found, maps))
+    findings.extend(lint.unused_tables(codes / folder.name, tables, maps))
+    return assemble(name, version, folder, found, maps, tables)
+
+
+def lineage(folder: Path, findings: list[str]) -> list[tuple[Path, dict[str, Any]]]:
+    """The folders that a version is made of, oldest first, each with its fields.toml; empty where one cannot be read."""
     path = folder / "fields.toml"
     found = read_toml(path, findings)
     if found is None:
-        return None
-    head: dict[str, Any] = found.get("format", {})
-    findings.extend(lint.header_problems(path, head, FORMAT_KEYS))
-    if head.get("kind") not in GETTERS:
-        return None
-    tables = {one.stem: read_table(one, findings, one.stem) for one in sorted(codes.glob("*.csv"))}
-    maps = load_maps(folder, str(head["kind"]), tables, findings)
-    findings.extend(lint.coverage(path, found, maps))
-    findings.extend(lint.unused_tables(codes, tables, maps))
-    return assemble(name, version, folder, found, maps, tables)
+        return []
+    name, _, version = folder.name.partition("@")
+    older = str(found.get("format", {}).get("extends", ""))
+    if not older:
+        return [(folder, found)]
+    if version_order(older) >= version_order(version):
+        findings.append(f"{path}:1: a version extends an older one of its format")
+        return []
+    before = lineage(folder.with_name(f"{name}@{older}"), findings)
+    return [*before, (folder, found)] if before else []
+
+
+def inherited(line: list[dict[str, Any]]) -> dict[str, Any]:
+    """The fields.toml that all of a lineage come to: fields are added, what is said of a field later stands."""
+    made: dict[str, Any] = {"format": {}, "used": {}, "ignored": {}}
+    for found in line:
+        head = found.get("format", {})
+        listed = {key: [*made["format"].get(key, ()), *head.get(key, ())] for key in ("fields", "lists")}
+        made["format"] = {**made["format"], **head, **listed}
+        for block, other in (("used", "ignored"), ("ignored", "used")):
+            said = found.get(block, {})
+            made[other] = {name: reason for name, reason in made[other].items() if name not in said}
+            made[block] = {**made[block], **said}
+    return made
 
 
 def assemble(
@@ -92,7 +126,7 @@ def assemble(
     return Format(
         name, version, str(head.get("title", "")), str(head["kind"]), head.get("unreadable") == "leave-out", folder,
         frozen(maps), frozen(tables), fields, frozen(found.get("used", {})), frozen(found.get("ignored", {})),
-        frozen(lint.levels(fields)), frozen(threads),
+        frozen(lint.levels(fields)), frozen(threads), frozenset(head.get("lists", ())),
     )  # fmt: skip
 
 
@@ -108,12 +142,11 @@ def read_toml(path: Path, findings: list[str]) -> dict[str, Any] | None:
     return None
 
 
-def load_maps(folder: Path, kind: str, tables: dict[str, Table], findings: list[str]) -> dict[str, RecordMap]:
-    """Every map of a format, by the name of its file."""
+def load_maps(folders: list[Path], kind: str, tables: dict[str, Table], findings: list[str]) -> dict[str, RecordMap]:
+    """Every map of a format, by the name of its file; the later folder's stands."""
     maps: dict[str, RecordMap] = {}
-    for path in sorted(folder.glob("*.toml")):
-        if path.name == "fields.toml":
-            continue
+    files = {path.name: path for folder in folders for path in folder.glob("*.toml") if path.name != "fields.toml"}
+    for path in (files[name] for name in sorted(files)):
         found = read_toml(path, findings)
         if found is not None:
             before = len(findings)
@@ -129,7 +162,7 @@ def record_map(
     """A compiled map; only leaves that passed the lint are compiled."""
     runs = tuple(compile_leaf(leaf, GETTERS[kind], tables) for leaf in fit)
     words = {name: str(head.get(name, "")) for name in ("resource", "title", "each", "detail", "service", "key", "id")}
-    return RecordMap(path.stem, leaves=tuple(leaves), runs=runs, **words)
+    return RecordMap(path.stem, leaves=tuple(leaves), runs=runs, marker=head.get("marker") is True, **words)
 
 
 def read_leaves(path: Path, found: dict[str, Any], tables: dict[str, Table], findings: list[str]) -> list[Leaf]:

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, Final
 
 from gateway.fhir import codes, systems
+from gateway.fhir.elements import is_doubtful
 from gateway.mapping.bundle import clean
 from gateway.mapping.flags import ENDED
 from gateway.mapping.records import Op, Resource
@@ -75,11 +76,12 @@ def weakened(old: Resource, new: list[Resource]) -> bool:
 def restated(flag: Resource, on: date) -> Resource:
     """A Flag with the status and the coarse code that its merged period gives on a day.
 
-    A Flag entered in error, or of a detail that the ladder does not know, is returned as it is.
+    A Flag entered in error, of a detail that the ladder does not know, or whose record contradicts itself, is returned
+    as it is.
     """
     coding = flag.get("code", {}).get("coding", [])
     detail = next((one["code"] for one in coding if one.get("code") in codes.DETAILS), "")
-    if not detail or flag.get("status") == "entered-in-error":
+    if not detail or flag.get("status") == "entered-in-error" or is_doubtful(flag):
         return flag
     start, end = (day_of(flag.get("period", {}).get(edge, "")) for edge in ("start", "end"))
     coarse = codes.involvement(detail, start, end, on)

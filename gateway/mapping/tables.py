@@ -7,12 +7,16 @@ list), so a table is only ever asked for the field it was written for.
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.mapping.vocabulary import EQUIVALENCES, TARGETS, TIERS, target_known
+from gateway.fhir.systems import BASE, code_system
+from gateway.mapping.vocabulary import EQUIVALENCES, OWN, TARGETS, TIERS, target_known
 
+OUTDATED = "outdated:"  # a note that begins so: the code is still taken, and its sender is told
+NUMBER = re.compile(r"\d{1,6}\.0+")  # a number as a spreadsheet writes it
 COLUMNS = (
     "source_system", "source_code", "source_display", "target_system", "target_code", "target_display",
     "equivalence", "disclosure_tier", "note", "approved_by", "approved_on",
@@ -36,15 +40,17 @@ class Row:
     approved_on: str
     line: int = 0
 
-    def concept(self) -> dict[str, Any]:
-        """A CodeableConcept of the target, with its system."""
-        coding = {"system": TARGETS[self.target_system][0], "code": self.target_code, "display": self.target_display}
+    def concept(self, base: str = BASE) -> dict[str, Any]:
+        """A CodeableConcept of the target, with its system; our own systems stand below ``base``."""
+        system = TARGETS[self.target_system][0]
+        system = code_system(system, base) if self.target_system in OWN else system
+        coding = {"system": system, "code": self.target_code, "display": self.target_display}
         return {"coding": [coding]}
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The codes of one field. ``find`` is tolerant of case and of space around a code, never of spelling."""
+    """The codes of one field. ``find`` is tolerant of case, of space around a code and of ``1.0``, never of spelling."""
 
     name: str
     rows: tuple[Row, ...]
@@ -53,6 +59,7 @@ class Table:
     def find(self, code: str, system: str = "") -> Row | None:
         """The row of a code; ``system`` chooses among lists that share codes, empty takes the table's first."""
         key = code.strip()
+        key = key.partition(".")[0] if NUMBER.fullmatch(key) else key
         system = system or self.rows[0].source_system
         return self.index.get((system, key)) or self.index.get((system, key.upper()))
 

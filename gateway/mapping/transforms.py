@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.fhir import systems
-from gateway.mapping import contacts, dates, hl7_values, people
-from gateway.mapping.values import NOTHING, Coded, Unusable, Work
+from gateway.mapping import contacts, dates, hl7_values, people, returns
+from gateway.mapping.values import NOTHING, Coded, LeftOut, Unusable, Work, is_mask
 
 TEXT_LENGTH = 300
 SPACES = re.compile(r"\s+")
 UPN_FORM = re.compile(r"[A-Z0-9]{13}")
-TRUE = frozenset({"1", "true", "y", "yes", "t", "1.0"})
-FALSE = frozenset({"0", "false", "n", "no", "f", "0.0"})
-DIED = frozenset({"RC2", "E2"})
+DIED = frozenset({"RC2", "E2", "DIED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +58,9 @@ def month(value: Any, work: Work) -> Any:
 def boolean(value: Any, work: Work) -> Any:
     """True or false, however it is written."""
     word = str(value).strip().lower()
-    if word in TRUE:
+    if word in returns.TRUE:
         return True
-    if word in FALSE:
+    if word in returns.FALSE:
         return False
     if word:
         raise Unusable("The value must be true or false.")
@@ -84,14 +82,20 @@ def upn(value: Any, work: Work) -> Any:
     if UPN_FORM.fullmatch(found):
         return {"system": systems.UPN, "value": found}
     if found:
-        work.warn(
-            "This is not a unique pupil number (13 letters and digits) and was left out.", "child_details.unique_pupil_number"
-        )
+        raise LeftOut("This is not a unique pupil number (13 letters and digits) and was left out.")
     return NOTHING
 
 
+def known_text(value: Any, work: Work) -> Any:
+    """Trimmed text; a placeholder says nothing."""
+    found = text(value, work)
+    if found is not NOTHING and is_mask(found):
+        raise LeftOut("A placeholder stands here: it was read as nothing.")
+    return found
+
+
 def died(value: Any, work: Work) -> Any:
-    """True where the reason says that the person has died (RC2, E2)."""
+    """True where the reason says that the person has died (RC2, E2, DIED)."""
     return True if str(value).strip().upper() in DIED else NOTHING
 
 
@@ -138,6 +142,19 @@ def nhs_number(value: Any, work: Work) -> Any:
     return people.nhs_number(str(value))
 
 
+def told_nhs_number(value: Any, work: Work) -> Any:
+    """An NHS number whose check digit holds; a placeholder says nothing."""
+    if is_mask(str(value)) or not str(value).strip("0 -"):
+        raise LeftOut("A placeholder stands here: it was read as nothing.")
+    return people.nhs_number(returns.whole_number(str(value)))
+
+
+def contact_month(value: Any, work: Work) -> Any:
+    """The month of a date that may be a placeholder."""
+    found = returns.day(value, work)
+    return found if found is NOTHING else found[:7]
+
+
 def system_of(value: Any, work: Work) -> Any:
     """The identifier system that a short name stands for at this sender."""
     return people.system_of(str(value), work.sender)
@@ -171,7 +188,7 @@ TRANSFORMS: dict[str, Transform] = {
     "boolean": Transform(boolean, "true or false, however it is written"),
     "yes-no": Transform(yes_no, "yes, no or unknown"),
     "upn": Transform(upn, "a unique pupil number of 13 letters and digits"),
-    "died": Transform(died, "true where the reason is that the person died (RC2, E2)"),
+    "died": Transform(died, "true where the reason is that the person died (RC2, E2, DIED)"),
     "placed-for-adoption": Transform(placed_for_adoption, "a date here means: placed for adoption"),
     "expected-birth-date": Transform(
         expected_birth_date, "due date of a child not yet born; a date of birth removes it", many=True
@@ -182,9 +199,40 @@ TRANSFORMS: dict[str, Transform] = {
     "referral-end": Transform(
         referral_end, "closure date; else, where no further action was taken, the referral date", many=True
     ),
+    "known-text": Transform(known_text, "trimmed text; a placeholder such as UNKNOWN or xx says nothing"),
+    "return-date": Transform(
+        returns.day,
+        "a day in either order; a two-digit year is of this century; a placeholder or an unreadable date leaves open whether it goes on",
+    ),
+    "return-birth-date": Transform(
+        returns.birth_date, "a date of birth, partial where only month or year is known, never in the future"
+    ),
+    "return-due-date": Transform(
+        returns.expected_birth_date, "due date of a child not yet born; a date of birth removes it", many=True
+    ),
+    "death-date": Transform(returns.death_date, "a day of death, never in the future"),
+    "episode-end": Transform(
+        returns.episode_end, "closure date; else, where no further action was taken, the day of the referral", many=True
+    ),
+    "enquiry-end": Transform(
+        returns.enquiry_end, "conference date; else, where no conference was required, the start", many=True
+    ),
+    "enquiry-closed": Transform(
+        returns.enquiry_closed, "end date; else, where no further action was taken, the start", many=True
+    ),
+    "adopted": Transform(returns.adopted, "any of these dates means: adopted", many=True),
+    "placement-stands": Transform(
+        returns.placement_stands, "the first date without the second means: placed for adoption", many=True
+    ),
+    "worker": Transform(contacts.worker, "a social worker by number"),
+    "first-end": Transform(returns.first_end, "the earliest of the dates that end it", many=True),
     "open-worker": Transform(contacts.open_worker, "the worker who has not ended, latest start first"),
     "role": Transform(role, "the role in the list that role_system names (v3-RoleCode or nhs)", many=True),
     "nhs-number": Transform(nhs_number, "an NHS number whose check digit holds; any other refuses the record"),
+    "told-nhs-number": Transform(
+        told_nhs_number, "an NHS number whose check digit holds; a placeholder says nothing, any other refuses the record"
+    ),
+    "contact-month": Transform(contact_month, "the month only; the day is not kept"),
     "identifier-system": Transform(system_of, "the identifier system that the short name stands for at this sender"),
     "hl7-date": Transform(hl7_values.date, "the date of an HL7 time, as exact as it was sent"),
     "hl7-day": Transform(hl7_values.day, "the day of an HL7 time"),

@@ -24,6 +24,10 @@ class Refused(Unusable):
     """A value that is dangerous to leave out: it refuses the record in every format."""
 
 
+class LeftOut(Unusable):
+    """A value that is of no use and does no harm: it is left out with a warning in every format."""
+
+
 class Coded(NamedTuple):
     """A code with its alternates, best first, the sender's own words for it, and the list it is from."""
 
@@ -38,7 +42,8 @@ class Work:
 
     ``where`` is the place of the record; ``place`` moves inside it, and with ``joint`` makes the place of an issue: ``child 3 (index 2)`` + ``.`` + a field.
     ``person`` is the logical
-    reference of whom the record is about. ``lenient`` leaves out an unreadable value with a warning, where the other formats refuse the record.
+    reference of whom the record is about. ``lenient`` leaves out an unreadable value with a warning, where the other formats refuse the record;
+    ``lost`` counts those. ``masked`` knows placeholders such as ``UNKNOWN``. ``reading`` is the field that is being read.
     """
 
     sender: Sender
@@ -47,6 +52,9 @@ class Work:
     joint: str
     version: str = ""
     lenient: bool = False
+    masked: bool = False
+    lost: int = 0
+    reading: str = ""
     on: date | None = None
     base: str = BASE
     person: Resource = field(default_factory=dict)
@@ -69,7 +77,10 @@ class Work:
 
     def unusable(self, problem: Unusable, name: str) -> None:
         """An unreadable value: refuses the record, or is left out where the format is lenient."""
-        if self.lenient and not isinstance(problem, Refused):
+        if isinstance(problem, LeftOut):
+            self.warn(str(problem), name)
+        elif self.lenient and not isinstance(problem, Refused):
+            self.lost += 1
             self.warn(f"{problem} The value was left out.", name)
         else:
             self.fault(f"{problem} The record was refused.", name)
@@ -86,9 +97,41 @@ class Work:
         return Mapped(self.where, resources, tuple(self.warnings), tuple(self.faults), tuple(self.unmatched), self.version)
 
 
-def work_for(sender: Sender, place: str, joint: str, version: str, lenient: bool = False) -> Work:
+def work_for(sender: Sender, place: str, joint: str, version: str, lenient: bool = False, *, masked: bool = False) -> Work:
     """The working state of a new record."""
-    return Work(sender, place, place, joint, version, lenient, day_of(sender.received), sender.base or BASE)
+    on, base = day_of(sender.received), sender.base or BASE
+    return Work(sender, place, place, joint, version, lenient, masked, on=on, base=base)
+
+
+MASKS: Final = frozenset(
+    {
+        "unknown",
+        "not known",
+        "notknown",
+        "n/k",
+        "nk",
+        "n/a",
+        "na",
+        "null",
+        "none",
+        "nil",
+        "tbc",
+        "-",
+        "--",
+        ".",
+        "?",
+        "*",
+        "ssd_ph",
+        "placeholder",
+        "placeholder_data",
+    }
+)
+
+
+def is_mask(text: str) -> bool:
+    """Whether a placeholder stands where a value should: ``xx``, ``UNKNOWN``, ``N/K`` and the like."""
+    word = text.strip().casefold()
+    return word in MASKS or (len(word) > 1 and not word.strip("x"))
 
 
 def day_of(text: str) -> date | None:

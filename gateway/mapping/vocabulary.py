@@ -60,6 +60,8 @@ EXTENSIONS: Final = frozenset(
         "parental-responsibility",
         "lives-with",
         "unconfirmed",
+        "planned-end",
+        "next-review",
     }
 )
 
@@ -144,6 +146,9 @@ GENDER_SYSTEM: Final = "http://hl7.org/fhir/administrative-gender"
 UKCORE_ROLES: Final = frozenset({"Carer", "Personal", "NotKnown", "NotSpecified"})
 NHS_STATUSES: Final = frozenset(f"0{n}" for n in range(1, 9))
 
+# Details that are kept inside and sent as looked-after (codes.md).
+LEGAL_ORDERS: Final = ("cla-s31", "cla-s38", "cla-s20", "cla-placement-order", "cla-emergency", "cla-justice")
+
 # Short name in a code table -> (canonical system, or the name of our own system; its codes)
 TARGETS: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "v3-RoleCode": (systems.V3_ROLE, V3_ROLES),
@@ -156,7 +161,10 @@ TARGETS: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "restriction": ("restriction", frozenset(RESTRICTIONS)),
     "snomed": (systems.SNOMED, frozenset()),  # open: the check digit decides
     "yes-no-unknown": ("yes-no-unknown", frozenset({"yes", "no", "unknown"})),
+    "marker": ("marker", frozenset(codes.MARKERS)),
+    "legal-order": ("involvement-detail", frozenset(LEGAL_ORDERS)),
 }
+OWN: Final = frozenset({"involvement-detail", "legal-order", "restriction", "yes-no-unknown", "marker"})  # our own systems
 EQUIVALENCES: Final = frozenset({"equal", "wider", "narrower", "unmatched"})
 
 DIHEDRAL = (

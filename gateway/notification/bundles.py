@@ -30,6 +30,13 @@ class Notice:
     receiver: str
     number: int
     subscription: str
+    respond_by: str = ""  # instant by which somebody says what they make of it; empty: nobody needs to
+    overdue: str = ""  # of a notice-overdue: the id of the notice that nobody has taken up
+    contact: Mapping[str, Any] | None = None  # and the PractitionerRole that it goes to
+    recorded: str = ""  # instant at which the change was written, the same on every repeat
+    corrects: tuple[str, ...] = ()  # ids of earlier notices that were wrong
+    count: int = 0  # of a notice about a day: how many
+    read: str = "Patient/$known-to-services"  # below our FHIR base: where more may be heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +56,32 @@ def signal(notice: Notice, route: Route) -> Resource:
         {"name": "subject", "valueIdentifier": dict(notice.subject)},
         {"name": "topic", "valueCoding": _topic(notice.topic, notice.title, route.base)},
         {"name": "happened", "valueDateTime": notice.happened},
-        {"name": "read", "valueUrl": f"{route.url}/Patient/$known-to-services"},
+        {"name": "owner", "valueReference": _organisation(notice.owner, notice.owner_name) if notice.owner else None},
+        {"name": "read", "valueUrl": f"{route.url}/{notice.read}" if notice.subject or notice.count else None},
+        {"name": "count", "valuePositiveInt": notice.count},
+        *({"name": "corrects", "valueId": earlier} for earlier in notice.corrects),
     ]
-    if notice.owner:
-        parts.insert(3, {"name": "owner", "valueReference": _organisation(notice.owner, notice.owner_name)})
+    if notice.respond_by:
+        parts.append({"name": "respondBy", "valueInstant": notice.respond_by})
+    if notice.overdue:
+        parts.append({"name": "overdue", "valueId": notice.overdue})
+    if notice.contact:
+        parts.append({"name": "contact", "resource": dict(notice.contact)})
+    parts = [part for part in parts if all(part.values())]
     return {"resourceType": "Parameters", "id": f"{notice.id}-s", "parameter": [{"name": "signal", "part": parts}]}
 
 
-def message(notice: Notice, route: Route) -> Resource:
-    """A FHIR message. MessageHeader.id is the notice's, Bundle.id the attempt's (R4 messaging, notification)."""
+def message(notice: Notice, route: Route, missed: Sequence[int] = ()) -> Resource:
+    """A FHIR message. MessageHeader.id is the notice's, Bundle.id the attempt's (R4 messaging, notification).
+
+    ``missed`` are numbers of notices that were given up since the last one that arrived: ``$events`` has them.
+    """
     content = signal(notice, route)
     focus = f"urn:uuid:{_uuid(notice.id, '-s')}"
     header: Resource = {
         "resourceType": "MessageHeader",
         "id": notice.id,
-        "extension": _header_extensions(notice, route.base),
+        "extension": _header_extensions(notice, route.base, missed),
         "eventCoding": _topic(notice.topic, notice.title, route.base),
         "destination": [{"endpoint": route.endpoint, "receiver": _organisation(notice.receiver)}],
         "sender": _organisation(notice.owner, notice.owner_name) if notice.owner else None,
@@ -79,17 +97,31 @@ def message(notice: Notice, route: Route) -> Resource:
     return {"resourceType": "Bundle", "id": route.bundle_id, "type": "message", "timestamp": route.at, "entry": entries}
 
 
-def _header_extensions(notice: Notice, base: str) -> list[Resource]:
+def _header_extensions(notice: Notice, base: str, missed: Sequence[int]) -> list[Resource]:
     return [
+        *_missed(missed, base),
+        *({"url": systems.extension("corrects", base), "valueId": earlier} for earlier in notice.corrects),
         {"url": systems.extension("notice-number", base), "valueString": str(notice.number)},
         {"url": systems.extension("priority", base), "valueCode": "urgent" if notice.urgent else "routine"},
         {"url": systems.extension("subscription", base), "valueString": notice.subscription},
     ]
 
 
+def _missed(numbers: Sequence[int], base: str) -> list[Resource]:
+    """The gap marker: which numbers were given up, oldest first, neighbours as a range."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    told = ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    return [{"url": systems.extension("missed-notices", base), "valueString": told}] if told else []
+
+
 def notification(
     kind: str, route: Route, subscription: str, topic: str, status: str, events: int, notices: Sequence[Notice] = (),
-    content: str = "id-only",
+    content: str = "id-only", missed: Sequence[int] = (),
 ) -> Resource:  # fmt: skip
     """A backport notification: ``kind`` handshake, heartbeat, event-notification, query-status or query-event.
 
@@ -103,7 +135,8 @@ def notification(
         {"name": "type", "valueCode": kind},
         {"name": "events-since-subscription-start", "valueString": str(events)},
     ]
-    parameters += [_event(notice, route, content) for notice in notices]
+    marks = _missed(missed, route.base)
+    parameters += [{**({"extension": marks} if marks else {}), **_event(notice, route, content)} for notice in notices]
     first = {
         "fullUrl": f"urn:uuid:{_uuid(route.bundle_id)}",
         "resource": {
@@ -128,10 +161,12 @@ def notification(
 def _event(notice: Notice, route: Route, content: str) -> Resource:
     parts: list[Resource] = [
         {"name": "event-number", "valueString": str(notice.number)},
-        {"name": "timestamp", "valueInstant": route.at},
+        {"name": "timestamp", "valueInstant": notice.recorded or route.at},
     ]
     if content != "empty":
         parts.append({"name": "focus", "valueReference": {"reference": f"urn:uuid:{_uuid(notice.id, '-s')}"}})
+    earlier = (f"urn:uuid:{_uuid(one, '-s')}" for one in notice.corrects)
+    parts += [{"name": "additional-context", "valueReference": {"reference": one}} for one in earlier]
     return {"name": "notification-event", "part": parts}
 
 

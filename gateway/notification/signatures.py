@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -25,10 +26,12 @@ def may_be_set(name: str) -> bool:
     return plain not in OURS and not plain.startswith("webhook-")
 
 
-def headers(key: Ed25519PrivateKey, notice: str, seconds: int, body: bytes) -> dict[str, str]:
-    """The ``webhook-*`` headers of a delivery."""
-    signature = base64.b64encode(key.sign(_signed(notice, str(seconds), body))).decode()
-    return {"webhook-id": notice, "webhook-timestamp": str(seconds), "webhook-signature": f"v1a,{signature}"}
+def headers(keys: Ed25519PrivateKey | Sequence[Ed25519PrivateKey], notice: str, seconds: int, body: bytes) -> dict[str, str]:
+    """The ``webhook-*`` headers of a delivery: a signature by each key, so that receivers that know one of them verify it."""
+    signed = _signed(notice, str(seconds), body)
+    signing = (keys,) if isinstance(keys, Ed25519PrivateKey) else keys
+    told = " ".join(f"v1a,{base64.b64encode(key.sign(signed)).decode()}" for key in signing)
+    return {"webhook-id": notice, "webhook-timestamp": str(seconds), "webhook-signature": told}
 
 
 def verify(key: Ed25519PublicKey, given: dict[str, str], body: bytes, now: int) -> bool:

@@ -7,20 +7,27 @@ Topics are data (``mappings/topics``): tier and urgency each. A topic above the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from gateway.fhir.codes import SHIELDING
+from gateway.fhir.codes import INPATIENT, SHIELDING
 from gateway.fhir.dates import first_day
-from gateway.fhir.elements import extension_parts, flag_detail
+from gateway.fhir.elements import coding, extension_parts, extension_value, flag_detail
 
 Resource = Mapping[str, Any]
 STATUS_CHANGED = "known-status-changed"
 SIGNAL_ENDED = "signal-ended"
 RETRACTED = "record-retracted"
+OVERDUE = "notice-overdue"
+# Sent by themselves to whoever was told before, on the subscription by which they were told: nobody subscribes to them.
+BY_THEMSELVES = frozenset({SIGNAL_ENDED, RETRACTED})
+# About an agency and no person: their subscriptions name neither a person nor a case list.
+WITHOUT_A_PERSON = frozenset({"accessed", "override-used", "feed-stale", "notice-overdue"})
+# Of these, what no exchange raises: refused, for a subscription that never hears is worse than none.
+NOT_RAISED = frozenset({"feed-stale", "notice-overdue"})
 
 STARTED = {
     "inpatient": "admitted",
@@ -49,6 +56,7 @@ class Topic:
     title: str
     tier: int | None  # None: as told before (record-retracted)
     urgent: bool
+    respond_hours: int = 0  # within how many hours somebody is to take it up; 0: nobody needs to
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,12 @@ class Change:
     happened: str  # FHIR date or dateTime
     status: bool  # whether the person's status changed by it
     reason: str = "new"  # new | update | delete, of the MessageHeader
-    undoes: frozenset[str] = frozenset()  # of a retraction: the topics under which the record was told; empty: any
+    undoes: frozenset[str] = frozenset()  # topics of earlier notices that it proves wrong; of a retraction, empty: any
+
+
+def offered(topics: Iterable[str]) -> list[str]:
+    """The topics that can be subscribed to."""
+    return [code for code in topics if code not in BY_THEMSELVES | NOT_RAISED]
 
 
 AS_TOLD = "as-told"
@@ -71,7 +84,7 @@ def load_topics(folder: Path) -> dict[str, Topic]:
     for path in sorted(folder.glob("*.json")):
         try:
             raw = json.loads(path.read_text())
-            topics[raw["code"]] = Topic(raw["code"], raw["title"], _tier(raw["tier"]), raw["urgent"] is True)
+            topics[raw["code"]] = Topic(raw["code"], raw["title"], _tier(raw["tier"]), raw["urgent"] is True, _hours(raw))
         except (KeyError, TypeError, ValueError) as fault:
             raise ValueError(f"{path}: {fault!r}") from fault
     return topics
@@ -86,6 +99,17 @@ def _tier(stated: Any) -> int | None:
     return stated
 
 
+MOST_HOURS = 14 * 24
+
+
+def _hours(raw: Mapping[str, Any]) -> int:
+    """Within how many hours a notice of this topic is to be taken up."""
+    stated = raw["respond_within_hours"]
+    if type(stated) is not int or stated not in range(MOST_HOURS + 1):
+        raise ValueError(f"respond_within_hours is a whole number from 0 (never) to {MOST_HOURS}")
+    return stated
+
+
 def flag_changes(before: Resource | None, after: Resource, on: date) -> list[Change]:
     """What the change of a Flag means: a stay begun or ended, a plan begun or ended, a record taken back.
 
@@ -93,8 +117,14 @@ def flag_changes(before: Resource | None, after: Resource, on: date) -> list[Cha
     has come and the record is sent again. What ended long before it was first told is history and no news.
     """
     detail = flag_detail(after)
-    if not detail or detail in SHIELDING:
+    if not detail:
+        return _marker_changes(before, after, on)
+    if detail in SHIELDING:
         return []
+    return [*_involvement_changes(detail, before, after, on), *_plans(detail, before, after, on)]
+
+
+def _involvement_changes(detail: str, before: Resource | None, after: Resource, on: date) -> list[Change]:
     was, now = _was_open(before), _open(after, on)
     if after.get("status") == "entered-in-error":
         undone = frozenset({STATUS_CHANGED, STARTED.get(detail, STATUS_CHANGED), ENDED.get(detail, STATUS_CHANGED)})
@@ -106,17 +136,77 @@ def flag_changes(before: Resource | None, after: Resource, on: date) -> list[Cha
     return [Change("lead-professional-changed", on.isoformat(), False, "update")] if now and _lead_changed(before, after) else []
 
 
+# What is planned for a day that lies ahead, and the extension of a Flag that says so.
+PLANNED_END, NEXT_REVIEW = "planned-end", "next-review"
+
+
+def _plans(detail: str, before: Resource | None, after: Resource, on: date) -> list[Change]:
+    """A discharge or a review planned, put on another day, or called off. It is told with the day for which it is planned."""
+    if not _open(after, on):
+        return []
+    told = _plan("review-planned", _review_day(before), _review_day(after), on)
+    return told + (_plan("discharge-planned", _end_day(before), _end_day(after), on) if detail in INPATIENT else [])
+
+
+def _plan(topic: str, before: str, after: str, on: date) -> list[Change]:
+    """What changed of one plan, if it is still ahead."""
+    day, was = first_day(after), first_day(before)
+    if before == after or (day is not None and day <= on):
+        return []
+    if day is not None:
+        return [Change(topic, after, False, "update" if was is not None and was > on else "new")]
+    return [Change(topic, on.isoformat(), False, "delete")] if was is not None and was > on else []
+
+
+def _review_day(flag: Resource | None) -> str:
+    return str(extension_value(flag or {}, NEXT_REVIEW, "valueDate") or "")
+
+
+def _end_day(flag: Resource | None) -> str:
+    """The day on which a stay is planned to end; an end of its period that lies ahead says as much."""
+    known = flag or {}
+    return str(extension_value(known, PLANNED_END, "valueDate") or known.get("period", {}).get("end") or "")
+
+
+# The markers whose making, change and end are told; of others nothing is.
+OF_MARKER = {
+    "crisis-plan": "crisis-plan-updated",
+    "crisis-plan-names-childcare": "crisis-plan-updated",
+    "contact-arrangements": "contact-arrangements-changed",
+}
+
+
+def _marker_changes(before: Resource | None, after: Resource, on: date) -> list[Change]:
+    """A crisis plan or contact arrangements made, changed, ended or taken back."""
+    topic = OF_MARKER.get(coding(after.get("code"), "/CodeSystem/marker"))
+    stood = before is not None and before.get("status") != "entered-in-error"
+    if topic is None or (not stood and after.get("status") != "active"):
+        return []
+    if after.get("status") == "entered-in-error":
+        return [Change(RETRACTED, on.isoformat(), False, "delete", frozenset({topic}))]
+    if stood and before is not None and _marked(before) == _marked(after):
+        return []
+    return [Change(topic, on.isoformat(), False, "update" if stood else "new")]
+
+
+def _marked(flag: Resource) -> tuple[Any, ...]:
+    return (flag.get("status"), flag.get("code"), flag.get("period"), flag.get("contained"))
+
+
 def _begun(detail: str, before: Resource | None, flag: Resource, on: date) -> Change:
     """New; or, where an end was taken back (a cancelled discharge), an update of what was told."""
     taken_back = _was_open(before) is False and bool((before or {}).get("period", {}).get("end"))
-    reason = "update" if taken_back else "new"
-    return Change(STARTED.get(detail, STATUS_CHANGED), flag.get("period", {}).get("start") or on.isoformat(), True, reason)
+    topic, happened = STARTED.get(detail, STATUS_CHANGED), flag.get("period", {}).get("start") or on.isoformat()
+    if not taken_back:
+        return Change(topic, happened, True)
+    ended = ENDED.get(flag_detail(before or {}), STATUS_CHANGED)
+    return Change(topic, happened, True, "update", frozenset({ended}))
 
 
 def _ended(detail: str, flag: Resource, on: date) -> Change:
     end = first_day(flag.get("period", {}).get("end"))
     if end is None or end > on:  # it did not end: its start was put off
-        return Change(STATUS_CHANGED, on.isoformat(), True, "update")
+        return Change(STATUS_CHANGED, on.isoformat(), True, "update", frozenset({STARTED.get(detail, STATUS_CHANGED)}))
     return Change(ENDED.get(detail, STATUS_CHANGED), flag["period"]["end"], True)
 
 
@@ -194,9 +284,10 @@ def consent_changes(on: date, *, is_new: bool) -> list[Change]:
 
 def patient_changes(before: Resource | None, after: Resource, on: date) -> list[Change]:
     """A death, the first time it is told."""
-    if _died(after) and not _died(before or {}):
+    died, had_died = _died(after), _died(before or {})
+    if died and not had_died:
         return [Change("person-died", str(after.get("deceasedDateTime") or on.isoformat()), True)]
-    return []
+    return [Change(RETRACTED, on.isoformat(), True, "delete", frozenset({"person-died"}))] if had_died and not died else []
 
 
 def _died(patient: Resource) -> bool:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import ssl
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
 
 from gateway.notification.schedule import Posted
 from gateway.partners.guard import Network, Refused, Resolver, Target, resolve, vet
 
-TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+CONNECTIONS = 4  # to one destination
+KEPT = 30.0  # seconds that an idle connection stays open
+CONNECT = 5.0  # seconds
 TOTAL = 15.0  # seconds for all of it: name, connection, request, answer
-PER_DESTINATION = httpx.Limits(max_connections=4, max_keepalive_connections=2, keepalive_expiry=30)
 MOST_READ = 64 << 10
 MOST_CLIENTS = 256
 
@@ -28,13 +33,14 @@ class Post:
     url: str
     body: bytes
     headers: dict[str, str]
+    seconds: float = 0.0  # how long its receiver wants it to take at most; 0: as long as any
 
 
 @dataclass(slots=True)
 class Client:
     """The connections to one destination, and how many posts are using them."""
 
-    http: httpx.AsyncClient
+    http: Any  # an AsyncClient of the library
     users: int = 0
 
 
@@ -50,12 +56,13 @@ class Courier:
     resolver: Resolver = resolve
     total: float = TOTAL
     trusted: ssl.SSLContext = field(default_factory=httpx.create_ssl_context)
+    library: str = "httpx"  # or httpx2, which has the same interface
     _clients: OrderedDict[str, Client] = field(default_factory=OrderedDict)
 
     async def post(self, post: Post) -> Posted:
         """Post once, in 15 seconds at most. Whatever happens is an outcome, never an exception."""
         try:
-            async with asyncio.timeout(self.total):
+            async with asyncio.timeout(min(self.total, post.seconds or self.total)):
                 target = await vet(post.url, loopback_allowed=self.loopback_allowed, allowed=self.allowed, resolver=self.resolver)
                 return await self._post(post, target)
         except Refused as fault:
@@ -64,24 +71,31 @@ class Courier:
             return Posted(0, f"no answer: {type(fault).__name__}")
 
     async def _post(self, post: Post, target: Target) -> Posted:
-        headers = {**post.headers, "Host": target.host_header}
+        headers = {"Accept-Encoding": "identity", **post.headers, "Host": target.host_header}
         extensions = {"sni_hostname": target.host}
         async with (
             self._client(f"{target.scheme}://{target.host}:{target.port}") as client,
             client.stream("POST", target.url, content=post.body, headers=headers, extensions=extensions) as answer,
         ):
-            with contextlib.suppress(httpx.HTTPError, TimeoutError):
-                await _read_some(answer, self.total / 5)
-            return Posted(answer.status_code, f"http {answer.status_code}", _retry_after(answer))
+            said = await _read_some(answer, self.total / 5)
+            stated = answer.headers.get("retry-after", "")
+            return Posted(answer.status_code, f"http {answer.status_code}", retry_after(stated, time.time()), said)
+
+    def _open(self) -> Any:
+        library = importlib.import_module(self.library)
+        return library.AsyncClient(
+            timeout=library.Timeout(self.total, connect=CONNECT),
+            limits=library.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEPT),
+            follow_redirects=False,
+            trust_env=False,
+            verify=self.trusted,
+        )
 
     @contextlib.asynccontextmanager
-    async def _client(self, destination: str) -> AsyncIterator[httpx.AsyncClient]:
+    async def _client(self, destination: str) -> AsyncIterator[Any]:
         client = self._clients.get(destination)
         if client is None:
-            http = httpx.AsyncClient(
-                timeout=TIMEOUT, limits=PER_DESTINATION, follow_redirects=False, trust_env=False, verify=self.trusted
-            )
-            client = self._clients[destination] = Client(http)
+            client = self._clients[destination] = Client(self._open())
         self._clients.move_to_end(destination)
         client.users += 1
         try:
@@ -103,16 +117,23 @@ class Courier:
         self._clients.clear()
 
 
-async def _read_some(answer: httpx.Response, seconds: float) -> None:
-    """Read what a receiver says up to a limit of size and time; its status is known, the rest is not waited for."""
-    size = 0
-    async with asyncio.timeout(seconds):
-        async for part in answer.aiter_raw():
-            size += len(part)
-            if size > MOST_READ:
-                return
+async def _read_some(answer: Any, seconds: float) -> bytes:
+    """What a receiver says, up to a limit of size and time; its status is known, the rest is not waited for."""
+    said = bytearray()
+    with contextlib.suppress(Exception):  # whatever goes wrong from here on
+        async with asyncio.timeout(seconds):
+            async for part in answer.aiter_raw():
+                said += part[: MOST_READ - len(said)]
+                if len(said) >= MOST_READ:
+                    break
+    return bytes(said)
 
 
-def _retry_after(answer: httpx.Response) -> float:
-    stated = answer.headers.get("retry-after", "")
-    return float(stated) if stated.isascii() and stated.isdigit() else 0.0
+def retry_after(stated: str, now: float) -> float:
+    """The seconds of a Retry-After, given as seconds or as a date (RFC 9110); 0 where it is neither, or past."""
+    if stated.isascii() and stated.isdigit():
+        return float(stated)
+    try:
+        return max(0.0, parsedate_to_datetime(stated).timestamp() - now)
+    except (ValueError, OverflowError):
+        return 0.0

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -27,6 +29,7 @@ NAT64 = ipaddress.ip_network("64:ff9b::/96")
 NEVER = tuple(
     ipaddress.ip_network(text) for text in ("64:ff9b:1::/48", "fec0::/10", "192.88.99.0/24", "3fff::/20", "5f00::/16", "::/96")
 )
+PLAIN = re.compile(r"[!-\[\]-~]{0,1024}")  # printable, without spaces and backslashes
 STANDARD_PORTS = {"https": 443, "http": 80}
 FIRST_FREE_PORT = 1024  # below it, other services listen
 RESOLVERS = ThreadPoolExecutor(16, thread_name_prefix="resolve")  # a name server that hangs delays its own names only
@@ -77,8 +80,9 @@ def _port(parts: SplitResult) -> int:
     return parts.port or STANDARD_PORTS.get(parts.scheme, 0)
 
 
+@lru_cache(maxsize=1024)  # each post asks twice
 def _split(url: str) -> SplitResult:
-    if len(url) > 1024 or any(ord(sign) < 33 or ord(sign) > 126 or sign == "\\" for sign in url):
+    if not PLAIN.fullmatch(url):
         raise Refused("The endpoint is not a plain URL.")
     try:
         parts = urlsplit(url)
@@ -107,13 +111,22 @@ async def vet(
     parts = _split(url)
     host, port = str(parts.hostname), _port(parts)
     try:
-        addresses = [ipaddress.ip_address(text.split("%")[0]) for text in await resolver(host, port)]
+        found = [host] if _is_literal(host) else await resolver(host, port)
+        addresses = [ipaddress.ip_address(text.split("%")[0]) for text in found]
     except (OSError, ValueError):
         raise Refused("The endpoint's host cannot be resolved.") from None
     if not addresses or not all(_is_allowed(address, loopback_allowed, allowed) for address in addresses):
         raise Refused("The endpoint's host has an address that is not allowed.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme, host, port, path, str(addresses[0]))
+
+
+def _is_literal(host: str) -> bool:
+    """An address as it is written out in full: there is nothing to resolve. Short and odd forms are left to the resolver."""
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
 
 
 def _is_allowed(address: Address, loopback_allowed: bool, allowed: tuple[Network, ...]) -> bool:

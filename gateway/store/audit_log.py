@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, LargeBinary, Text, any_, bindparam, delete, select, update
 
-from gateway.audit.entry import Entry, canonical
+from gateway.audit.entry import Entry, packed
 from gateway.audit.leaf import SALT_SIZE, row_leaf
 from gateway.audit.leaf import Row as LogRow
 from gateway.audit.merkle import Frontier
@@ -89,7 +89,7 @@ def _row(vault: Vault, entry: Entry, at: int | None, noise: bytes) -> LogRow:
         asked=int(entry.asked),
         key_id=year,
         salt=noise[:SALT_SIZE],
-        body=vault.seal_audit(year, entry.id, canonical(entry, recorded), noise[SALT_SIZE:]),
+        body=vault.seal_audit(year, entry.id, packed(entry, recorded), noise[SALT_SIZE:]),
     )
 
 

@@ -30,9 +30,15 @@ async def open_connection(dsn: str) -> Connection:
         connection: Connection = await AsyncConnection.connect(
             dsn, autocommit=True, prepare_threshold=0, connect_timeout=CONNECT_SECONDS
         )
-        await connection.execute(SETTINGS)
     except LOST as fault:
         raise Unavailable(NOT_WRITTEN) from fault
+    try:
+        await connection.execute(SETTINGS)
+    except BaseException as fault:  # cancelled, too: nobody else knows of this connection
+        await connection.close()
+        if isinstance(fault, LOST):
+            raise Unavailable(NOT_WRITTEN) from fault
+        raise
     return connection
 
 

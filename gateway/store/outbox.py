@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Integer, LargeBinary, Text, and_, bindparam, exists, func, or_, select, update
+from typing import Any
 
-from gateway.store.sql import Added, Statement, one_of
-from gateway.store.tables import inbox, outbox, subscription
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Select,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+    update,
+)
+
+from gateway.store.sql import Added, Keyed, Statement, one_of
+from gateway.store.tables import case_list_member, inbox, outbox, subscription
 
 PENDING, LEASED, DELIVERED, WITHHELD, DEAD = "pending", "leased", "delivered", "withheld", "dead"
 UNFINISHED = (PENDING, LEASED)
+COLUMNS = tuple(outbox.columns)
+
+# What is due, and how long a lease lasts: by the one clock that all workers share, which is PostgreSQL's; an embedded
+# deployment has one process.
+_at: ColumnElement[int] = bindparam("at", type_=BigInteger)
+_shared_clock: ColumnElement[int] = literal_column("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint", BigInteger)
 
 ADD_SUBSCRIPTION = Added(subscription)
+# Subscriptions about a person: by name, or by a case list that they are on.
+_watched = union_all(
+    select(cast(bindparam("person", type_=LargeBinary), LargeBinary)),
+    select(case_list_member.c.watch).where(case_list_member.c.person == bindparam("person", type_=LargeBinary)),
+)
 SUBSCRIPTIONS_ABOUT = Statement(
-    select(subscription.c.id, subscription.c.agency, subscription.c.topic)
+    select(*subscription.columns)
     .where(
-        subscription.c.person == bindparam("person", type_=LargeBinary),
+        subscription.c.person.in_(_watched),
         one_of(subscription.c.status, ("requested", "active", "error")),
         subscription.c.ends > bindparam("at", type_=BigInteger),
     )
@@ -41,6 +72,7 @@ SET_SUBSCRIPTION = Statement(
         ends=bindparam("new_ends", type_=BigInteger),
         version=subscription.c.version + 1,
         updated=bindparam("at", type_=BigInteger),
+        destination=bindparam("destination", type_=Text),
     )
 )
 # What a delivery makes of a subscription; one that its agency has ended meanwhile stays ended.
@@ -67,57 +99,114 @@ LAST_PLACE = Statement(
     select(func.coalesce(func.max(outbox.c.place), 0)).where(outbox.c.lane == bindparam("lane", type_=LargeBinary))
 )
 _before = outbox.alias("before")
-_at = bindparam("at", type_=BigInteger)
-_ready = and_(
-    or_(
-        and_(outbox.c.state == PENDING, outbox.c.due <= _at),
-        and_(outbox.c.state == LEASED, outbox.c.leased_until <= _at),
-    ),
-    ~exists().where(_before.c.lane == outbox.c.lane, _before.c.place < outbox.c.place, one_of(_before.c.state, UNFINISHED)),
+_is_first = ~exists().where(
+    _before.c.lane == outbox.c.lane, _before.c.place < outbox.c.place, one_of(_before.c.state, UNFINISHED)
 )
+
+
+def _due(clock: ColumnElement[int]) -> ColumnElement[bool]:
+    return or_(
+        and_(outbox.c.state == PENDING, outbox.c.due <= clock),
+        and_(outbox.c.state == LEASED, outbox.c.leased_until <= clock),
+    )
+
+
 # What stands in the column ``topic``; of what a notice tells is sealed in its body.
 HANDSHAKE, NOTE = "handshake", "notice"
 # A rest-hook hears nothing before its handshake.
 _may_go = or_(subscription.c.status != "requested", outbox.c.topic == HANDSHAKE)
-_turn_of = func.row_number().over(partition_by=outbox.c.receiver, order_by=(outbox.c.due, outbox.c.id))
-_candidates = (
-    select(outbox.c.id, outbox.c.receiver, outbox.c.due, _turn_of.label("turn"))
-    .select_from(outbox.join(subscription, subscription.c.id == outbox.c.subscription))
-    .where(_ready, _may_go)
-    .subquery("candidates")
+_both = outbox.join(subscription, subscription.c.id == outbox.c.subscription)
+_where_to = func.coalesce(subscription.c.destination, outbox.c.receiver)
+
+
+def _ready(clock: ColumnElement[int]) -> Select[Any]:
+    turn = func.row_number().over(partition_by=_where_to, order_by=(outbox.c.due, outbox.c.id))
+    since = func.coalesce(outbox.c.tried_since, outbox.c.created)
+    candidates = (
+        select(outbox.c.id, outbox.c.subscription, _where_to.label("destination"), since.label("since"))
+        .add_columns(outbox.c.due, turn.label("turn"))
+        .select_from(_both)
+        .where(_due(clock), _is_first, _may_go)
+        .subquery("candidates")
+    )
+    found = candidates.c
+    return (
+        select(found.id, found.subscription, found.destination, found.since)
+        .where(found.turn <= bindparam("share", type_=Integer))
+        .order_by(found.turn, found.due, found.id)
+        .limit(bindparam("count", type_=Integer))
+    )
+
+
+# Every candidate is the first unfinished notice of its lane; no destination has more than its share of them, and each has
+# its first before any has its second, so that one with a long queue hides nobody else's. The claim below decides
+# between workers.
+READY = Statement(_ready(_at), _ready(_shared_clock))
+# A notice that may be claimed, and its subscription after it; nothing where another worker is at either.
+DUE_NOTICE = Keyed(
+    select(*outbox.columns, *subscription.columns).select_from(_both).where(_due(_at)),
+    outbox.c.id,
+    select(*outbox.columns, *subscription.columns)
+    .select_from(_both)
+    .where(_due(_shared_clock))
+    .with_for_update(skip_locked=True, key_share=True, of=[outbox, subscription]),
 )
-# Every candidate is the first unfinished notice of its lane; no receiver has more than its share of them, so that one
-# with a long queue hides nobody else's. The claim below decides between workers.
-READY = Statement(
-    select(_candidates.c.id, _candidates.c.receiver)
-    .where(_candidates.c.turn <= bindparam("share", type_=Integer))
-    .order_by(_candidates.c.due, _candidates.c.id)
-    .limit(bindparam("count", type_=Integer))
+_claimable = (
+    outbox.c.id == bindparam("notice", type_=Text),
+    outbox.c.epoch == bindparam("seen_epoch", type_=Integer),
+    one_of(outbox.c.state, UNFINISHED),
 )
-CLAIM = Statement(
-    update(outbox)
+
+
+def _claim(clock: ColumnElement[int]) -> Update:
+    return (
+        update(outbox)
+        .where(*_claimable)
+        .values(
+            state=LEASED,
+            epoch=outbox.c.epoch + 1,
+            attempts=outbox.c.attempts + 1,
+            leased_until=clock + bindparam("lease", type_=BigInteger),
+            number=bindparam("number", type_=BigInteger),
+            updated=_at,
+        )
+    )
+
+
+CLAIM = Statement(_claim(_at), _claim(_shared_clock))
+# Who may settle a lease: nobody else changes the row meanwhile.
+LEASE = Keyed(
+    select(outbox.c.id, outbox.c.epoch, outbox.c.state),
+    outbox.c.id,
+    select(outbox.c.id, outbox.c.epoch, outbox.c.state).order_by(outbox.c.id).with_for_update(key_share=True),
+)
+# Which of these notices have a number: they were told, or stood ready for who asked for events.
+NUMBER_OF = Keyed(select(outbox.c.id, outbox.c.number), outbox.c.id)
+# What was given up since the last notice that arrived.
+_delivered = outbox.alias("delivered")
+GIVEN_UP = Keyed(
+    select(outbox.c.subscription, outbox.c.number)
     .where(
-        outbox.c.id == bindparam("notice", type_=Text),
-        outbox.c.epoch == bindparam("seen_epoch", type_=Integer),
-        one_of(outbox.c.state, UNFINISHED),
+        outbox.c.state == DEAD,
+        outbox.c.number
+        > func.coalesce(
+            select(func.max(_delivered.c.number))
+            .where(_delivered.c.subscription == outbox.c.subscription, _delivered.c.state == DELIVERED)
+            .scalar_subquery(),
+            0,
+        ),
     )
-    .values(
-        state=LEASED,
-        epoch=outbox.c.epoch + 1,
-        attempts=outbox.c.attempts + bindparam("step", type_=Integer),
-        leased_until=bindparam("until", type_=BigInteger),
-        number=bindparam("number", type_=BigInteger),
-        updated=bindparam("at", type_=BigInteger),
-    )
+    .order_by(outbox.c.number),
+    outbox.c.subscription,
 )
-# To claim it: nothing where another worker is at it. To settle it: waits for that worker.
-NOTICE = Statement(
-    select(*outbox.columns).where(outbox.c.id == bindparam("id", type_=Text)),
-    select(*outbox.columns).where(outbox.c.id == bindparam("id", type_=Text)).with_for_update(skip_locked=True),
+# Everything that was queued about an agency's row of a person, in the order in which it happened.
+ABOUT_ROW = Statement(
+    select(*outbox.columns)
+    .where(outbox.c.person == bindparam("row", type_=Text))
+    .order_by(outbox.c.created, outbox.c.place, outbox.c.id)
 )
-LEASED_NOTICE = Statement(
-    select(*outbox.columns).where(outbox.c.id == bindparam("id", type_=Text)),
-    select(*outbox.columns).where(outbox.c.id == bindparam("id", type_=Text)).with_for_update(),
+MOVE_NOTICES = Statement(
+    update(outbox).where(outbox.c.person == bindparam("loser", type_=Text)).values(person=bindparam("survivor", type_=Text))
 )
 # Taken out of the queue without a post; a lease that somebody may still hold is overtaken.
 PUT_ASIDE = Statement(
@@ -145,21 +234,40 @@ SHUT = Statement(
     )
     .limit(1)
 )
-SETTLE = Statement(
-    update(outbox)
-    .where(
-        outbox.c.id == bindparam("notice", type_=Text),
-        outbox.c.epoch == bindparam("held_epoch", type_=Integer),
-        outbox.c.state == LEASED,
+
+
+def _settle(clock: ColumnElement[int]) -> Update:
+    return (
+        update(outbox)
+        .where(
+            outbox.c.id == bindparam("notice", type_=Text),
+            outbox.c.epoch == bindparam("held_epoch", type_=Integer),
+            outbox.c.state == LEASED,
+        )
+        .values(
+            state=bindparam("new_state", type_=Text),
+            due=clock + bindparam("wait", type_=BigInteger),
+            leased_until=None,
+            last_result=bindparam("result", type_=Text),
+            updated=_at,
+        )
     )
-    .values(
-        state=bindparam("new_state", type_=Text),
-        due=bindparam("new_due", type_=BigInteger),
-        leased_until=None,
-        last_result=bindparam("result", type_=Text),
-        updated=bindparam("at", type_=BigInteger),
+
+
+SETTLE = Statement(_settle(_at), _settle(_shared_clock))
+_there = select(subscription.c.id).where(subscription.c.destination == bindparam("destination", type_=Text))
+
+
+def _bring_forward(clock: ColumnElement[int]) -> Update:
+    return (
+        update(outbox)
+        .where(outbox.c.state == PENDING, outbox.c.due > clock, outbox.c.attempts > 0, outbox.c.subscription.in_(_there))
+        .values(due=clock)
     )
-)
+
+
+# A destination that answers again: what waits there for its next attempt need not wait any longer.
+BRING_FORWARD = Statement(_bring_forward(_at), _bring_forward(_shared_clock))
 NUMBERED = Statement(
     select(*outbox.columns)
     .where(
@@ -170,16 +278,6 @@ NUMBERED = Statement(
     .order_by(outbox.c.number)
     .limit(bindparam("count", type_=Integer))
 )
-UNDELIVERED = Statement(
-    select(outbox.c.id, outbox.c.receiver, outbox.c.owner, outbox.c.topic, outbox.c.state, outbox.c.attempts, outbox.c.due)
-    .where(
-        or_(outbox.c.receiver == bindparam("agency", type_=Text), outbox.c.owner == bindparam("agency", type_=Text)),
-        one_of(outbox.c.state, (PENDING, LEASED, DEAD)),
-    )
-    .order_by(outbox.c.created)
-    .limit(500)
-)
-
 ADD_MESSAGE = Added(inbox, new_only=True)
 MESSAGE_BY_HEADER = Statement(
     select(inbox.c.bundle, inbox.c.digest, inbox.c.response).where(

@@ -33,6 +33,11 @@ CLOSE_REVIEW = Statement(
     .where(review.c.id == bindparam("review_id", type_=Text), review.c.closed.is_(None))
     .values(body=bindparam("sealed", type_=LargeBinary), closed=bindparam("at", type_=BigInteger))
 )
+POSTPONE_REVIEW = Statement(
+    update(review)
+    .where(review.c.id == bindparam("review_id", type_=Text), review.c.closed.is_(None))
+    .values(body=bindparam("sealed", type_=LargeBinary), due=bindparam("at", type_=BigInteger))
+)
 INTERESTS = Keyed(select(review.c.id, review.c.body), review.c.id)
 SET_INTERESTS = Statement(
     update(review)

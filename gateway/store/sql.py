@@ -72,11 +72,11 @@ class Keyed(Statement):
     The parameter is named ``key``.
     """
 
-    def __init__(self, clause: Select[Any], key: Column[Any]):
+    def __init__(self, clause: Select[Any], key: Column[Any], postgres: Select[Any] | None = None):
         kind = LargeBinary if isinstance(key.type, LargeBinary) else key.type
         super().__init__(
             clause.where(key == bindparam("key", type_=key.type)),
-            clause.where(key == any_(bindparam("keys", type_=ARRAY(kind)))),
+            (clause if postgres is None else postgres).where(key == any_(bindparam("keys", type_=ARRAY(kind)))),
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import BigInteger, Text, bindparam, select, true, update
 
 from gateway.store.ledger import Feed, Moment
@@ -35,6 +37,9 @@ TOUCH_FEED = Statement(
 )
 CLIENT = Statement(select(*client.columns).where(client.c.id == bindparam("id", type_=Text)))
 CLIENTS = Statement(select(client.c.id, client.c.agency, client.c.name, client.c.revoked).order_by(client.c.id))
+SET_ENDPOINTS = Statement(
+    update(client).where(client.c.id == bindparam("client_id", type_=Text)).values(endpoints=bindparam("registered", type_=Text))
+)
 REVOKE_CLIENT = Statement(update(client).where(client.c.id == bindparam("client_id", type_=Text)).values(revoked=1))
 
 
@@ -68,6 +73,11 @@ class Stood:
             self._feeds = {row[2]: _feed(row[2:]) for row in rows if row[2] is not None}
             self._rows = rows
         return Moment(at, self._policy, self._stamp, self._feeds)
+
+
+def feeds_of(rows: Iterable[Row]) -> dict[str, Feed]:
+    """The rows of ``FEEDS`` by agency."""
+    return {row[0]: _feed(row) for row in rows}
 
 
 def _feed(row: Row) -> Feed:

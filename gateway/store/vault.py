@@ -24,6 +24,8 @@ SECRETS = ("index", "content", "audit")
 TOKEN_BYTES = 16
 WRAPPING = "content"  # the cipher that wraps person keys, remembered beside those of the years
 NONCE_BYTES = 12
+NOTICE_KEYS = NOTICES, PREVIOUS = "notices.pem", "notices.previous.pem"  # until they are first changed: signing.pem
+RETIRED = "notices.retired"
 
 
 class KeyFault(Exception):
@@ -52,6 +54,8 @@ class Vault:
     audit: bytes
     signing: ed25519.Ed25519PrivateKey
     token_signing: ec.EllipticCurvePrivateKey
+    notices: tuple[ed25519.Ed25519PrivateKey, ...] = ()  # what signs notices, the newest first; two while they change
+    retired: tuple[bytes, ...] = ()  # public halves of those that signed notices before
     _years: dict[str, AESGCM] = field(default_factory=dict)
     _keyed: dict[str, Any] = field(default_factory=dict)  # keyed digests before any text, by purpose
 
@@ -126,12 +130,12 @@ def make_keys(folder: Path, kind: str) -> None:
     """Write a new set of keys, readable by their owner alone; what exists is never overwritten."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in SECRETS:
-        _write_new(folder / f"{name}.key", secrets.token_hex(32).encode())
-    _write_new(folder / "signing.pem", _pem(ed25519.Ed25519PrivateKey.generate()))
-    _write_new(folder / "tokens.pem", _pem(ec.generate_private_key(ec.SECP256R1())))
-    _write_new(folder / "kind", kind.encode())
+        write_new(folder / f"{name}.key", secrets.token_hex(32).encode())
+    write_new(folder / "signing.pem", pem(ed25519.Ed25519PrivateKey.generate()))
+    write_new(folder / "tokens.pem", pem(ec.generate_private_key(ec.SECP256R1())))
+    write_new(folder / "kind", kind.encode())
     for place in (folder, folder.parent):
-        _keep_names(place)
+        keep_names(place)
 
 
 def load_keys(folder: Path) -> Vault:
@@ -145,14 +149,35 @@ def load_keys(folder: Path) -> Vault:
         raise KeyFault(f"the keys in {folder} cannot be read: {fault.strerror}") from fault
     if not isinstance(signing, ed25519.Ed25519PrivateKey) or not isinstance(tokens, ec.EllipticCurvePrivateKey):
         raise KeyFault(f"{folder}: signing.pem must be Ed25519 and tokens.pem P-256; restore them from the key backup")
-    return Vault((folder / "kind").read_text().strip(), index, content, audit, signing, tokens)
+    notices = tuple(_notice_key(folder / name) for name in NOTICE_KEYS if (folder / name).exists()) or (signing,)
+    kind, retired = (folder / "kind").read_text().strip(), retired_keys(folder)
+    return Vault(kind, index, content, audit, signing, tokens, notices, retired)
 
 
-def _pem(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+def _notice_key(path: Path) -> ed25519.Ed25519PrivateKey:
+    _check(path)
+    key = _private(path)
+    if not isinstance(key, ed25519.Ed25519PrivateKey):
+        raise KeyFault(f"key {path} must be Ed25519: restore it from the key backup")
+    return key
+
+
+def retired_keys(folder: Path) -> tuple[bytes, ...]:
+    """Public halves of keys that signed notices before, the last one first. Raises KeyFault."""
+    path = folder / RETIRED
+    try:
+        return tuple(bytes.fromhex(line) for line in path.read_text().split()) if path.exists() else ()
+    except ValueError as fault:
+        raise KeyFault(f"{path} is not a list of hexadecimal keys: restore it from the key backup") from fault
+
+
+def pem(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    """A private key as a key file holds it."""
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def write_new(path: Path, data: bytes) -> None:
+    """A file for its owner alone, durable; one that exists stays as it is."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -163,7 +188,7 @@ def _write_new(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _keep_names(folder: Path) -> None:
+def keep_names(folder: Path) -> None:
     """Make the names in a folder as durable as what the files hold: data sealed under lost keys is lost."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from sqlalchemy import Connection, select
 from gateway.audit.checkpoint import Key
 from gateway.audit.leaf import Row
 from gateway.audit.merkle import Frontier
+from gateway.audit.restore import parse_restore
 from gateway.audit.verify import Fault, Verdict, verify
 from gateway.store import migrate
-from gateway.store.tables import audit_checkpoint, audit_entry, audit_leaf, audit_unsealed, log_head
-from gateway.store.upkeep import origin_of
+from gateway.store.tables import audit_checkpoint, audit_entry, audit_leaf, audit_restore, audit_unsealed, log_head
+from gateway.store.upkeep import log_keys
 from gateway.store.vault import Vault
 
 PAGE = 5000
@@ -22,22 +24,38 @@ PAGE = 5000
 def verify_log(database: Path | str, vault: Vault, step: Callable[[], None] = lambda: None) -> Verdict:
     """Check a log, as it stood at one moment, also beside a gateway that writes on. ``step`` is called for each entry, to
     show progress. Raises DatabaseFault where there is no log to be checked."""
-    key = Key.of(origin_of(vault), vault.signing)
     with migrate.told(), migrate.engine_of(database).connect() as connection:
         head = connection.execute(select(log_head.c.frontier)).scalar()
         if head is None:
             raise migrate.DatabaseFault("the database holds no access log: its head is gone")
         notes = connection.execute(select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.size)).scalars().all()
-        verdict = _verdict(connection, head, notes, key, step)
+        restores = connection.execute(select(audit_restore.c.note).order_by(audit_restore.c.size)).scalars().all()
+        verdict = _verdict(connection, head, notes, restores, log_keys(vault, len(restores)), step)
         return _without_strangers(connection, verdict) if verdict.ok else verdict
 
 
-def _verdict(connection: Connection, head: bytes, notes: Sequence[str], key: Key, step: Callable[[], None]) -> Verdict:
+def _verdict(
+    connection: Connection,
+    head: bytes,
+    notes: Sequence[str],
+    restores: Sequence[str],
+    keys: Sequence[Key],
+    step: Callable[[], None],
+) -> Verdict:
     try:
         frontier = Frontier.from_bytes(head)
     except ValueError:
         return Verdict(False, 0, 0, Fault.HEAD, "The head of the log cannot be read.")
-    return verify(_rows(connection, step), frontier, notes, [key], elsewhere=_elsewhere(connection))
+    verdict = verify(_rows(connection, step), frontier, notes, keys, elsewhere=_elsewhere(connection), restores=restores)
+    if verdict.ok and restores:
+        return dataclasses.replace(verdict, says=f"{verdict.says} {_restored(keys, restores)}")
+    return verdict
+
+
+def _restored(keys: Sequence[Key], notes: Sequence[str]) -> str:
+    """What declared restores say."""
+    kept = [str(parse_restore(note, keys).size) for note in notes]
+    return f"It was restored from backup, as declared, at {', '.join(kept)} entries."
 
 
 def _without_strangers(connection: Connection, verdict: Verdict) -> Verdict:

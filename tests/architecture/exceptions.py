@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # 2026-11-21: files above 350 lines, each with its limit. Split one when it is next changed in earnest.
 LARGE_FILES = {
+    "gateway/audit/offline/verify.py": 520,  # one file by its purpose: it is handed out alone
     "gateway/demo/play.py": 480,  # the story, read downwards
 }
 

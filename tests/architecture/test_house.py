@@ -72,10 +72,14 @@ def test_a_status_is_released_by_exchanges_alone_and_on_the_record() -> None:
 
 @pytest.mark.parametrize(
     ("package", "home"),
-    [("jose", "gateway/api/jose_strict.py"), ("fhir.resources", "gateway/fhir/resources.py")],
+    [
+        ("jose", "gateway/partners/jose_strict.py"),
+        ("fhir.resources", "gateway/fhir/resources.py"),
+        ("jinja2", "gateway/web/render.py"),
+    ],
 )
 def test_a_library_with_sharp_edges_has_one_door(package: str, home: str) -> None:
-    """python-jose and fhir.resources are imported in one module each, where their defaults are tamed."""
+    """python-jose, fhir.resources and Jinja2 are imported in one module each, where their defaults are tamed."""
     assert {path for path, text in sources().items() if rules.imports_of(text, package)} == {home}
 
 

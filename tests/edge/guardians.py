@@ -16,7 +16,7 @@ from tests.stories.county import CARE, S47
 from tests.world import At, World
 
 EMERGENCY = "emergency"
-GUARDING = "system/$shield system/review.us"
+GUARDING = "system/$shield system/$withhold system/review.us system/Subscription.cruds"
 JUSTIFICATION = "The front door hears that she has taken the child to the bridge"
 DESKS = (
     Software("trust-guardian", TRUST, "The trust's privacy office", GUARDING, ("audit",), ("guardian",)),
@@ -99,3 +99,21 @@ async def queue(at: At, *kinds: str) -> list[dict[str, Any]]:
     answer = await at.get("/reviews")
     assert answer.status_code == 200, answer.text
     return [one for one in answer.json()["reviews"] if not kinds or one["kind"] in kinds]
+
+
+async def withholds(at: At, person: Person, **parts: Any) -> httpx.Response:
+    """A record withheld under a duty by the decision of a team manager; ``parts`` beside the usual, None to leave one out."""
+    given = {
+        "person": {"valueIdentifier": {"system": systems.NHS_NUMBER, "value": person.nhs}},
+        "reason": {"valueString": "His brother works at their front door"},
+        "decider": {"valueString": "Sam Lead"},
+        "deciderRole": {"valueCode": "team-manager"},
+        **parts,
+    }
+    named = [{"name": name, **value} for name, stated in given.items() if stated for value in _each(stated)]
+    operation = "lift-withholding" if "withholding" in parts else "withhold"
+    return await at.post(f"/fhir/Patient/${operation}", {"resourceType": "Parameters", "parameter": named})
+
+
+def _each(stated: Any) -> list[dict[str, Any]]:
+    return stated if isinstance(stated, list) else [stated]

@@ -52,7 +52,7 @@ async def test_a_search_by_person_agent_date_outcome_exchange_and_organisation(f
         {"outcome": "9"},
         {"date": "soon"},
         {"patient__identifier": AMINA.nhs},
-        {"_sort": "date"},
+        {"_sort": "patient"},
         {"_count": "0"},
         {"_cursor": "x"},
     ):

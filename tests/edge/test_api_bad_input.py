@@ -193,14 +193,18 @@ async def test_a_message_with_one_bad_resource_lands_not_at_all(world: World) ->
     """A message is one exchange: its good Flag does not stand while its bad one is refused."""
     before = await count_rows(world)
     bad = flag(RUBY, subject={"identifier": {"system": systems.NHS_NUMBER, "value": "9990001007"}})
-    issues = outcome(await world.as_("council-system").post("/fhir/$process-message", message(flag(LEO), bad)), 422)
+    answer = await world.as_("council-system").post("/fhir/$process-message", message(flag(LEO), bad))
+    issues = outcome(answer, 422)
     assert "Bundle.entry[2]" in json.dumps(issues)
     foreign = flag(RUBY, author={"identifier": {"system": systems.ODS_CODE, "value": "TMH01"}})
-    issues = outcome(await world.as_("council-system").post("/fhir/$process-message", message(flag(LEO), foreign)), 422)
-    assert "author" in json.dumps(issues)
-    assert without_log(await count_rows(world)) == without_log(before)
+    answer = await world.as_("council-system").post(
+        "/fhir/$process-message", message(flag(LEO), foreign, bundle="b-2", header="m-2")
+    )
+    assert "author" in json.dumps(outcome(answer, 422))
+    kept = {**without_log(before), "inbox": 2}  # the two answers, for their repeats
+    assert without_log(await count_rows(world)) == kept
     assert reference(LEO)
-    assert {exchange(one) for one in await log_of(world.auditor("council"), outcome="4")} == {"record_refusal"}
+    assert {exchange(one) for one in await log_of(world.auditor("council"), outcome="4")} == {"refuse_message"}
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,8 @@ async def test_the_capability_statement_is_valid_and_speaks_of_this_server(world
     assert messaging["endpoint"][0]["address"].endswith("/fhir/$process-message")
     assert messaging["reliableCache"] >= 1
     definitions = {one["definition"] for one in messaging["supportedMessage"]}
-    assert definitions == {f"{systems.BASE}/MessageDefinition/{code}" for code in world.gateway.context.topics}
+    events = (*world.gateway.context.topics, "notice-acknowledged", "contact-requested")
+    assert definitions == {f"{systems.BASE}/MessageDefinition/{code}" for code in events}
 
 
 async def test_it_claims_every_interaction_and_no_more(world: World) -> None:

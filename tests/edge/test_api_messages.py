@@ -170,7 +170,7 @@ async def test_ids_are_required_and_may_come_with_the_full_url(world: World) -> 
     assert answer.json()["entry"][0]["resource"]["response"]["identifier"] == "m-1"
     bundle["entry"][0]["fullUrl"] = "https://sender.example/x_y"
     outcome(await send(council, {**bundle, "id": "b-9"}), 422)
-    outcome(await council.post(f"{PATH}?async=true", message(flag(LEO))), 400)
+    outcome(await council.post(f"{PATH}?async=perhaps", message(flag(LEO))), 400)
 
 
 async def test_a_patient_of_the_bundle_is_followed_to_its_identifier(world: World) -> None:

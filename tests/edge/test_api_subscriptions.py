@@ -27,6 +27,10 @@ def rest_hook(content: str) -> dict[str, Any]:
     return {"type": "rest-hook", "_payload": payload}
 
 
+def stated(name: str, **number: Any) -> dict[str, Any]:
+    return {"extension": [{"url": f"{systems.BACKPORT}/{name}", **number}]}
+
+
 async def make(at: At, body: dict[str, Any]) -> dict[str, Any]:
     answer = await at.post(PATH, body)
     assert answer.status_code == 201, answer.text
@@ -81,7 +85,19 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("plain http", {"channel": {"endpoint": "http://trust.example/fhir"}}, "Subscription.channel.endpoint"),
     ("credentials in the endpoint", {"channel": {"endpoint": "https://QXMARK:b@trust.example/fhir"}}, "Subscription.channel.endpoint"),
     ("another scheme", {"channel": {"endpoint": "file:///etc/passwd"}}, "Subscription.channel.endpoint"),
-    ("no endpoint", {"channel": {"endpoint": None}}, "Subscription.channel.endpoint"),
+    ("no endpoint for a rest-hook", {"channel": {**rest_hook("id-only"), "endpoint": None}}, "Subscription.channel.endpoint"),
+    ("a rest-hook without a payload", {"channel": {**rest_hook("id-only"), "payload": None}}, "Subscription.channel.payload"),
+    ("a rest-hook that does not say how much", {"channel": {"type": "rest-hook"}}, "Subscription.channel.payload"),
+    ("a channel type of another guide", {"channel": {"_type": {"extension": [{"url": "https://x.example/zulip", "valueCode": "a"}]}}}, "Subscription.channel.type"),
+    ("an extension of the channel that is not known", {"channel": {"extension": [{"url": "https://x.example/batch", "valueCode": "a"}]}}, "Subscription.channel.extension"),
+    ("a heartbeat every second", {"channel": stated("backport-heartbeat-period", valueUnsignedInt=1)}, "backport-heartbeat-period"),
+    ("a timeout of no time", {"channel": stated("backport-timeout", valueUnsignedInt=0)}, "backport-timeout"),
+    ("a timeout that is no number", {"channel": stated("backport-timeout", valueString="5")}, "backport-timeout"),
+    ("a most of no notification", {"channel": stated("backport-max-count", valueUnsignedInt=1)}, "backport-max-count"),
+    ("a person and a list", {"_criteria": f"patient:in=Group/abc&patient:identifier={systems.NHS_NUMBER}|{LEO.nhs}"}, "backport-filter-criteria"),
+    ("an agency and nobody", {"_criteria": f"author:identifier={systems.ODS_CODE}|TMH01"}, "backport-filter-criteria"),
+    ("a service that there is not", {"_criteria": f"service=plumbing&patient:identifier={systems.NHS_NUMBER}|{LEO.nhs}"}, "backport-filter-criteria"),
+    ("a list that there is not", {"_criteria": "patient:in=Group/QXMARK"}, "backport-filter-criteria"),
     ("a header that splits", {"channel": {"header": ["X: QXMARK\r\nY: 2"]}}, "Subscription.channel.header"),
     ("a header that is ours", {"channel": {"header": ["webhook-id: QXMARK"]}}, "Subscription.channel.header"),
     ("a header of the transport", {"channel": {"header": ["Host: QXMARK"]}}, "Subscription.channel.header"),

@@ -139,7 +139,7 @@ def test_a_dry_run_names_the_place_of_each_refusal() -> None:
         ("dfe-csc-api", b"not json", "JSON"),
         ("crosswalk", b"\x00\x01", "NUL"),
         ("hl7v2-adt", b"PID|1\r", ""),
-        ("nonsense", b"{}", "The formats are: crosswalk, dfe-csc-api, fhir, hl7v2-adt, relationships."),
+        ("nonsense", b"{}", "The formats are: crosswalk, dfe-cin-census, dfe-csc-api, dfe-ssda903, fhir, hl7v2-adt, mhsds, relationships, ssd."),
     ],
 )
 def test_a_file_of_which_nothing_can_be_read_is_refused(fmt: str, content: bytes, says: str, tmp_path: Path) -> None:
@@ -175,7 +175,10 @@ def test_a_bad_map_is_named_by_file_and_line(tmp_path: Path) -> None:
     assert "person.toml:" in ran.err
 
 
-@pytest.mark.parametrize("fmt", ["crosswalk", "dfe-csc-api", "fhir", "hl7v2-adt", "relationships"])
+@pytest.mark.parametrize(
+    "fmt",
+    ["crosswalk", "dfe-cin-census", "dfe-cin-census@2021", "dfe-csc-api", "dfe-ssda903", "fhir", "hl7v2-adt", "mhsds", "relationships", "ssd"],
+)
 def test_a_map_is_explained_in_words(fmt: str, tmp_path: Path) -> None:
     """As a table to read, and as a page to send round."""
     ran = gateway("mappings", "explain", fmt)
@@ -298,15 +301,9 @@ def test_agencies_and_clients_are_registered_once(deployment: Path, tmp_path: Pa
 
 def test_what_is_stuck_and_what_is_not_known_is_listed(deployment: Path) -> None:
     """Headings alone where there is nothing: references, never a person."""
-    assert gateway("deliveries", "--data", deployment).out.split() == [
-        "notice",
-        "from",
-        "to",
-        "topic",
-        "state",
-        "attempts",
-        "due",
-    ]
+    heading = ["receiver", "waiting", "failing", "sending", "dead", "overdue", "oldest"]
+    assert gateway("outbox", "--data", deployment).out.split() == heading
+    assert gateway("outbox", "--json", "--data", deployment).out.strip() == "[]"
     assert gateway("unmatched", "--agency", people.TRUST, "--data", deployment).out.split() == [
         "table",
         "code",

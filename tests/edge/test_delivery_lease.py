@@ -59,7 +59,7 @@ async def test_of_many_who_claim_at_once_one_has_it(world: World) -> None:
     notice = await one_notice(world)
     claims = (world.gateway.ledger.run_alone(lease_notice, Due(notice)) for _ in range(12))
     ended = await asyncio.gather(*claims, return_exceptions=True)
-    assert sorted(type(end).__name__ for end in ended) == ["Lease"] + ["NotDue"] * 11
+    assert sorted(type(end).__name__ for end in ended) == ["NotDue"] * 11 + ["NoticeLease"]
     assert ask(world.settings, "SELECT count(*) FROM audit_entry WHERE exchange = 'lease_notice'") == [(1,)]
 
 

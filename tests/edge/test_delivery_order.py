@@ -70,7 +70,7 @@ async def test_notices_about_different_people_go_side_by_side(world: World) -> N
         await admit(world, some)
         async with delivering(world):
             await until(lambda: len(one.got) == 12)
-        assert 2 <= one.most_at_once <= deliverer.PER_RECEIVER
+        assert 2 <= one.most_at_once <= deliverer.PER_DESTINATION
 
 
 async def test_a_receiver_that_hangs_delays_nobody_else(world: World) -> None:
@@ -91,7 +91,7 @@ async def test_a_receiver_that_hangs_delays_nobody_else(world: World) -> None:
         async with delivering(world):
             await until(lambda: len({one.headers["webhook-id"] for one in alive.got}) == len(quick), 3.5)
             took = time.monotonic() - started
-            assert dead.most_at_once <= deliverer.PER_RECEIVER
+            assert dead.most_at_once <= deliverer.PER_DESTINATION
             dead.stopping.set()
         assert took < 2.5
 

@@ -62,6 +62,29 @@ async def test_a_relationship_must_be_told_by_another_than_who_asks(
     assert await says(fed, STRANGER, "children") == [expected]
 
 
+@pytest.mark.parametrize(
+    ("teller", "mother", "role", "proven"),
+    [
+        ("trust-epr", BETH, "CHILD", True),
+        ("council-system", BETH, "CHILD", False),
+        ("trust-epr", BETH, "CHLDFOST", False),
+        ("trust-epr", BETH, "SIB", False),
+    ],
+    ids=["the holder says that she is the child's mother", "the council says it twice", "her foster child", "her sister"],
+)
+async def test_the_councils_own_word_about_a_childs_parent_needs_another_to_confirm_it(
+    fed: World, teller: str, mother: Person, role: str, proven: bool
+) -> None:
+    """The council alone has told of Ruby's mother. The trust, which holds the mother, confirms it from her side or not at all."""
+    await tells(fed, "trust-epr", flag(mother, "b1", "community", **MENTAL))
+    await tells(fed, teller, related(mother, RUBY, role))
+    told = [
+        (part(one, "answer"), part(one, "reason"))
+        for one in groups(await fed.social_worker().hears(RUBY, S47, "parents", case="C-1"))
+    ]
+    assert told == [("known", None) if proven else ("cannot-say", "no-relationship-recorded")]
+
+
 async def test_what_the_asker_alone_tells_sounds_the_same_of_a_known_and_an_unknown_child(fed: World) -> None:
     """Whether the council knows the child is not told by the way it is refused."""
     await tells(fed, "council-system", patient(CHILD), flag(CHILD, "f1"))

@@ -68,6 +68,29 @@ async def subscriptions(at: At, person: Person) -> AsyncIterator[tuple[str, http
     yield "end", await at.delete(path)
 
 
+async def case_lists(at: At, person: Person) -> AsyncIterator[tuple[str, httpx.Response]]:
+    """A case list with the person on it, a subscription to it, and the end of both."""
+    member = {"entity": {"type": "Patient", "identifier": {"system": systems.NHS_NUMBER, "value": person.nhs}}}
+    group = {"resourceType": "Group", "type": "person", "actual": True, "name": "Team 4"}
+    made = await at.post("/fhir/Group", {**group, "member": [member]})
+    path = f"/fhir/Group/{made.json()['id']}"
+    yield "list", made
+    wanted = people.subscription(person, "known-status-changed", "https://trust.example/fhir", SHARE, case="R-1", reason="Care")
+    criteria = {"url": systems.BACKPORT_FILTER, "valueString": f"patient:in=Group/{made.json()['id']}"}
+    subscribed = await at.post("/fhir/Subscription", {**wanted, "_criteria": {"extension": [criteria]}})
+    yield "subscribe to the list", subscribed
+    hearing = f"/fhir/Subscription/{subscribed.json()['id']}"
+    for step in ("", "/$status", "/$events"):
+        yield f"list subscription{step}", await at.get(f"{hearing}{step}")
+    yield "status of all", await at.get(f"/fhir/Subscription/$status?id={subscribed.json()['id']}")
+    yield "list read", await at.get(path)
+    yield "lists", await at.get("/fhir/Group")
+    yield "taken off", await at.put(path, group, made.headers["etag"])
+    yield "put on again", await at.put(path, {**group, "member": [member]})
+    yield "list deleted", await at.delete(path)
+    yield "list subscription ended", await at.delete(hearing)
+
+
 async def records(at: At, person: Person) -> AsyncIterator[tuple[str, httpx.Response]]:
     """The outsider's own record of the person, by file, by message and by resource, and what it then reads of it."""
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": [
@@ -86,12 +109,29 @@ async def records(at: At, person: Person) -> AsyncIterator[tuple[str, httpx.Resp
         yield step
 
 
+async def receipts(at: At, person: Person) -> AsyncIterator[tuple[str, httpx.Response]]:
+    """Call-back requests by operation and by message, an acknowledgement, and the lists of notices and requests."""
+    asked = people.lookup(person, CARE)
+    asked["parameter"] += [{"name": "name", "valueString": "Ward"}, {"name": "phone", "valueString": "01632 960111"}]
+    yield "call-back", await at.post("/fhir/Patient/$request-contact", asked)
+    topic = {"system": systems.code_system("topic"), "code": "contact-requested"}
+    sent = message(asked, bundle=f"c-{person.nhs}", header=f"c-{person.nhs}", eventCoding=topic)
+    yield "call-back by message", await at.post("/fhir/$process-message", sent)
+    yield "call-back by message again", await at.post("/fhir/$process-message", sent)
+    yield "acknowledgement", await at.post(f"/notices/{person.nhs}/acknowledge", {"code": "not-ours"})
+    for path in ("/call-backs", "/notices", "/notices?side=sent"):
+        yield path, await at.get(path)
+
+
 async def days_work(world: World, person: Person) -> list[tuple[str, bytes]]:
     """Everything that the trust's software can do about somebody of another agency, and what its auditor sees of it."""
     at = world.as_("trust-epr", "nurse7", "ward-nurse", CARE)
     coordinator = world.coordinator()
     steps: list[tuple[str, bytes]] = []
-    for doing in (questions(at, person), searches(at, person), subscriptions(coordinator, person), records(at, person)):
+    for doing in (
+        questions(at, person), searches(at, person), subscriptions(coordinator, person), case_lists(coordinator, person),
+        receipts(at, person), records(at, person),
+    ):  # fmt: skip
         steps += [(name, told(answer)) async for name, answer in doing]
     steps += [(f"afterwards: {name}", told(answer)) async for name, answer in questions(at, person)]
     await world.seal()

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.demo.people import AMINA, COUNCIL, LEO, SCHOOL_NURSING, TRUST, VOLUNTARY, Person
+from gateway.demo import people
+from gateway.demo.people import AMINA, BETH, COUNCIL, LEO, SCHOOL_NURSING, TRUST, VOLUNTARY, Person
 from gateway.disclosure.wish_forms import CAPACITIES, KINDS, TAKES
 from gateway.disclosure.wording import CLASSES
 from gateway.fhir import systems
@@ -212,3 +213,28 @@ def test_the_codes_that_are_taken_are_those_that_are_published(system: str, code
     bundle = json.loads((HERE / "mappings" / "code_systems" / f"{system}.json").read_text())
     published = (entry["resource"]["concept"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "CodeSystem")
     assert {one["code"] for concepts in published for one in concepts} == codes
+
+
+async def test_a_consent_that_is_read_claims_what_it_conforms_to(fed: World) -> None:
+    """Recorded in one call, sent with a claim that does not hold, sent without one that does: by id, by version and in a
+    search each claims the IHE profile that it conforms to, or none."""
+    trust, claimed = fed.as_("trust-epr"), "https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consent"
+    rules = [people.permit("TLA01", "amh-care-planning", "existence")]
+    boasting = {
+        **people.consent(AMINA, AMINA, rules, agency="TMH01", when="2026-11-01"),
+        "meta": {"profile": [f"{claimed}Basic"]},
+    }
+    modest = people.consent(BETH, BETH, [], agency="TMH01", when="2026-11-01")
+    made = {}
+    for sent in (boasting, modest):
+        answer = await trust.post("/fhir/Consent", sent)
+        assert answer.status_code == 201, answer.text
+        made[answer.json()["id"]] = answer.json()
+    expected = [[], [f"{claimed}Basic"]]
+    assert [one["meta"].get("profile", []) for one in made.values()] == expected
+    for path in ("", "/_history/1"):
+        read = [(await trust.get(f"/fhir/Consent/{one}{path}")).json() for one in made]
+        assert [one["meta"].get("profile", []) for one in read] == expected
+    found = (await trust.get("/fhir/Consent")).json()["entry"]
+    by_id = {one["resource"]["id"]: one["resource"]["meta"].get("profile", []) for one in found}
+    assert [by_id[one] for one in made] == expected

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.demo import people
 from gateway.demo.people import AMINA, LEO, STRANGER, Person
+from gateway.disclosure.working_days import shipped_holidays
 from gateway.exchanges.reviews import working_days_after
 from gateway.settings import Settings
 from gateway.store import clock
@@ -38,13 +39,19 @@ async def closes(office: At, identifier: str, **changed: Any) -> int:
 
 @pytest.mark.parametrize(
     ("opened", "due"),
-    [("2026-11-23", "2026-11-26"), ("2026-11-25", "2026-11-30"), ("2026-11-27", "2026-12-02"), ("2026-11-28", "2026-12-02")],
-    ids=["Monday", "Wednesday", "Friday", "Saturday"],
+    [
+        ("2026-11-23", "2026-11-26"),
+        ("2026-11-25", "2026-11-30"),
+        ("2026-11-27", "2026-12-02"),
+        ("2026-11-28", "2026-12-02"),
+        ("2026-12-24", "2026-12-31"),
+    ],
+    ids=["Monday", "Wednesday", "Friday", "Saturday", "Christmas Eve"],
 )
 def test_three_working_days(opened: str, due: str) -> None:
-    """Saturdays and Sundays are none."""
+    """Saturdays and Sundays are none, nor are bank holidays."""
     at = clock.micros(datetime.fromisoformat(f"{opened}T15:00:00+00:00"))
-    assert clock.instant(working_days_after(at, 3)) == f"{due}T15:00:00.000Z"
+    assert clock.instant(working_days_after(at, 3, shipped_holidays())) == f"{due}T15:00:00.000Z"
 
 
 async def test_an_item_is_closed_by_a_second_person(county: World) -> None:

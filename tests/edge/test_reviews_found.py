@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import Text, bindparam, update
 
+from gateway.audit.entry import DONE, Kind
 from gateway.demo.people import AMINA, BETH, LEO, STRANGER, Person, day
+from gateway.exchanges.administer import OPERATOR
 from gateway.exchanges.find_reviews import AFTER_WISH, NO_CASE
-from gateway.listing.reviews import find_in, review_rows
+from gateway.exchanges.lines import line
+from gateway.listing.reviews import review_rows
+from gateway.reconciling import find_daily, find_in
 from gateway.store import clock, reviews
-from gateway.store.sql import Read
+from gateway.store.ledger import Moment, Outcome, Story
+from gateway.store.sql import Read, Statement, Write
+from gateway.store.tables import daily_turn
 from tests.edge.guardians import guardian, queue, settled
 from tests.stories.county import CARE, S47, flag, patient, somebody, tells
 from tests.world import World
@@ -31,7 +39,7 @@ async def county(fed: World) -> World:
 
 async def find(world: World, days: int = LATER) -> int:
     """What is found so many days from now."""
-    return await find_in(world.gateway, clock.now() + days * clock.DAY)
+    return await find_in(world.gateway.ledger, world.gateway.context, clock.now() + days * clock.DAY)
 
 
 async def items(world: World, agency: str, kind: str) -> list[dict[str, Any]]:
@@ -130,3 +138,29 @@ async def test_the_list_of_the_command_names_nobody(county: World) -> None:
     assert (head[:3], row[1:3], row[5]) == (("item", "kind", "agency"), (NO_CASE, "TLA01"), "")
     assert review_rows(rows, clock.now() + 9 * clock.DAY)[1][5] == "overdue"
     assert A.nhs not in str(row)
+
+
+async def test_of_several_workers_one_goes_through_the_lookups_of_a_day(county: World) -> None:
+    """By itself, without anybody's command: the first worker has the day's turn, the others nothing to do."""
+    await enquires(county, A)
+    rounds = [find_daily(county.gateway.ledger, county.gateway.context, clock.now() + LATER * clock.DAY) for _ in range(4)]
+    found = await asyncio.gather(*rounds)
+    assert sorted(found, key=str) == [2, None, None, None]
+    assert len(await items(county, "council", NO_CASE)) == 1
+
+
+async def test_a_day_on_which_nobody_had_the_turn_is_made_up_for_on_the_next(county: World) -> None:
+    """The round of each day goes through a month."""
+    ledger, context = county.gateway.ledger, county.gateway.context
+    await enquires(county, A)
+    assert await find_daily(ledger, context, clock.now()) == 0
+    assert await find_daily(ledger, context, clock.now() + LATER * clock.DAY) is None
+    await ledger.run_alone(yesterday, None)
+    assert await find_daily(ledger, context, clock.now() + LATER * clock.DAY) == 2
+
+
+def yesterday(_: Any, __: None, moment: Moment) -> Story[None]:
+    """The turn as it was taken yesterday."""
+    day = clock.day(moment.at - clock.DAY).isoformat()
+    yield Write(Statement(update(daily_turn).values(day=bindparam("then", type_=Text))), {"then": day})
+    return Outcome(None, (line("yesterday", OPERATOR, moment, Kind.ADMINISTRATION, DONE),))

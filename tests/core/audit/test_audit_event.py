@@ -124,6 +124,8 @@ def test_every_event_is_a_valid_audit_event(kind: Kind, outcome: int, view: View
         (Kind.READ, "rest", "read", "R"),
         (Kind.SEARCH, "rest", "search", "E"),
         (Kind.TOKEN, "110114", "ITI-71", "E"),
+        (Kind.SIGN_IN, "110114", "110122", "E"),
+        (Kind.SIGN_OUT, "110114", "110123", "E"),
         (Kind.ADMINISTRATION, "110113", "110129", "U"),
         (Kind.ERROR, "rest", "operation", "E"),
     ],

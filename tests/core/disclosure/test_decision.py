@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.disclosure.decision import Permit, Refuse
+from gateway.disclosure.decision import Permit, Refuse, decide_own
 from tests.core.disclosure.made import (
     ALL,
     DUTY,
@@ -192,3 +192,14 @@ def test_the_same_question_of_another_organisation_is_another_decision() -> None
     for_ward = consent(rule("permit", actor=[actor()]))
     assert shared(for_ward) == ALL
     assert refused(for_ward, by=asked(who=requester(agency="RX9"))) == "wish-missing"
+
+
+def test_what_befell_own_records_is_told_to_their_holder_and_nobody_else() -> None:
+    """To who may claim the purpose audit; that it happened, and nothing that is in them."""
+    officer = requester(HOLDER, "guardian", purposes=frozenset({"audit"}))
+    permit = decide_own(officer, HOLDER, "v1")
+    assert isinstance(permit, Permit)
+    assert (permit.tier, permit.classes, permit.basis, permit.policy) == (0, {"existence"}, "own-record", "v1")
+    assert (permit.obligations, permit.consents, permit.explicit_negatives, permit.long_past) == ((), (), False, False)
+    for who, whose in ((officer, WARD), (requester(HOLDER, purposes=frozenset({DUTY})), HOLDER)):
+        assert decide_own(who, whose, "v1") == Refuse("purpose-not-yours")

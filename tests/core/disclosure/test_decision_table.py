@@ -11,7 +11,7 @@ CASES = decision_table.read_cases()
 REASONS = {
     "no-agreement", "purpose-not-yours", "role-not-allowed", "case-reference-missing", "duty-not-in-force", "wish-missing",
     "wish-refused", "wish-condition-not-met", "wishes-conflict", "no-relationship", "not-certain", "shielded", "adopted",
-    "feed-stale",
+    "feed-stale", "owner-withheld",
 }  # fmt: skip
 
 

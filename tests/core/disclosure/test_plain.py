@@ -13,7 +13,7 @@ from gateway.disclosure.plain import Person, sentences, sentences_of
 from gateway.disclosure.purposes import PolicyFault
 from gateway.disclosure.rules import Directive, Rule
 from gateway.disclosure.wish_forms import Said, Wish, consent_of, faults_of
-from gateway.disclosure.wording import CLASSES, SHIPPED, load_wording, shipped_wording
+from gateway.disclosure.wording import CLASSES, SHIPPED, Wording, load_wording, shipped_wording
 from gateway.fhir import resources, systems
 from tests.core.disclosure.made import (
     DUTY,
@@ -242,7 +242,7 @@ def test_any_depth_has_words() -> None:
 
 def test_words_that_lack_something_refuse_to_start(tmp_path: Any) -> None:
     """A code without words and a place that nothing fills are named with their file."""
-    for name in ("wishes", "check_share", "explain"):
+    for name in Wording._fields:
         (tmp_path / f"{name}.toml").write_text((SHIPPED / f"{name}.toml").read_text())
     assert load_wording(tmp_path) == shipped_wording()
     path = tmp_path / "wishes.toml"

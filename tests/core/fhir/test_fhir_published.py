@@ -18,7 +18,7 @@ CODE_SYSTEMS = sorted((ROOT / "mappings/code_systems").glob("*.json"))
 TOPICS = sorted((ROOT / "mappings/topics").glob("*.json"))
 DEFINITIONS = sorted((ROOT / "openapi/fhir").glob("*.json"))
 _NAMES = (
-    "about acknowledgement agency-kind answer basis cannot-say-reason capacity contact-kind data-class involvement "
+    "about acknowledgement agency-kind answer basis cannot-say-reason capacity card-override contact-kind data-class involvement "
     "involvement-detail marker obligation purpose refusal-reason service topic wish wish-kind"
 )
 NAMES = _NAMES.split()
@@ -169,7 +169,7 @@ def test_topics_have_a_file_each_that_agrees_with_their_code_system() -> None:
     assert {path.stem for path in TOPICS} == {code for code, kind in kinds.items() if kind == "topic"}
     for path in TOPICS:
         topic = read(path)
-        assert set(topic) == {"code", "title", "description", "tier", "urgent", "audience", "channels"}
+        assert set(topic) == {"code", "title", "description", "tier", "urgent", "respond_within_hours", "audience", "channels"}
         assert (topic["code"], topic["title"]) == (path.stem, displays("topic")[path.stem])
         assert topic["tier"] == tiers.get(path.stem, "as-told")
         assert topic["urgent"] == urgent[path.stem]
@@ -193,7 +193,8 @@ def test_each_topic_and_message_has_a_message_definition() -> None:
         assert definition["eventCoding"]["system"] == systems.code_system("topic")
         assert (definition["eventCoding"]["code"], definition["category"]) == (code, "notification")
         assert definition["responseRequired"] == "on-error"
-        assert definition["focus"][0]["code"] == "Parameters"
+        focus = [one["code"] for one in definition.get("focus", ())]
+        assert focus == ["Parameters"] * (code != "notice-acknowledged"), code
         answers = [answer["message"] for answer in definition.get("allowedResponse", [])]
         assert answers == [f"{systems.BASE}/MessageDefinition/notice-acknowledged"] * (kind == "topic")
     assert len([path for path in DEFINITIONS if path.stem.startswith("MessageDefinition")]) == len(kinds)

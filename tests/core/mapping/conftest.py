@@ -19,10 +19,14 @@ COUNCIL = Sender("EXC01", la_code="999", received=RECEIVED)
 TRUST = Sender("EXT01", authorities={"NHS": NHS_NUMBER, "RIO": "https://trust.example/Id/rio"}, received=RECEIVED)
 SENDERS = {
     "crosswalk": COUNCIL,
+    "dfe-cin-census": COUNCIL,
     "dfe-csc-api": COUNCIL,
+    "dfe-ssda903": COUNCIL,
     "fhir": COUNCIL,
     "hl7v2-adt": TRUST,
+    "mhsds": TRUST,
     "relationships": COUNCIL,
+    "ssd": COUNCIL,
 }
 
 
@@ -55,7 +59,7 @@ def take(mappings: Mappings) -> Take:
 
     def taken(fmt: str, data: bytes | str, sender: Sender | None = None) -> list[Mapped]:
         raw = data.encode() if isinstance(data, str) else data
-        return list(read(mappings, fmt, raw, sender or SENDERS[fmt]))
+        return list(read(mappings, fmt, raw, sender or SENDERS[fmt.partition("@")[0]]))
 
     return taken
 

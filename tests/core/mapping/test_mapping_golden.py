@@ -16,25 +16,29 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 from gateway.mapping import Mapped, Mappings, Sender, bundle, read
+from tests.core.mapping.packed import content_of
 
-EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "mappings").glob("records/*@*/examples/*.in.*"))
+RECORDS = Path(__file__).resolve().parents[3] / "mappings" / "records"
+EXAMPLES = sorted([*RECORDS.glob("*@*/examples/*.in.*"), *RECORDS.glob("*@*/examples/*.tables")])
 
 
 def shown(mapped: list[Mapped]) -> list[dict[str, Any]]:
     """The outcome of a file as JSON."""
     plain: list[dict[str, Any]] = json.loads(json.dumps([asdict(one) for one in mapped]))
+    for issue in (issue for one in plain for issue in (*one["warnings"], *one["faults"])):
+        issue.pop("coding", None)
     return plain
 
 
 def expected_of(example: Path) -> Path:
     """The file beside an example that holds what it maps to."""
-    return example.with_name(example.name.split(".in.")[0] + ".expected.json")
+    return example.with_name(example.name.split(".in.")[0].removesuffix(".tables") + ".expected.json")
 
 
 def mapped(mappings: Mappings, example: Path, senders: dict[str, Sender]) -> list[Mapped]:
     """The outcome of an example."""
     fmt = example.parent.parent.name
-    return list(read(mappings, fmt, example.read_bytes(), senders[fmt.split("@")[0]]))
+    return list(read(mappings, fmt, content_of(example), senders[fmt.split("@")[0]]))
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: f"{path.parent.parent.name}-{path.name}")

@@ -16,7 +16,7 @@ from gateway.mapping import Mapped, Mappings, Sender, UnknownFormat, Unreadable,
 from gateway.mapping.values import Unusable
 
 Take = Callable[..., list[Mapped]]
-FORMATS = ("crosswalk", "dfe-csc-api", "fhir", "hl7v2-adt", "relationships")
+FORMATS = ("crosswalk", "dfe-cin-census", "dfe-csc-api", "dfe-ssda903", "fhir", "hl7v2-adt", "mhsds", "relationships", "ssd")
 SENDER = Sender("EXC01", la_code="999", received="2025-06-15T09:00:00Z")
 
 

@@ -50,6 +50,15 @@ def flag(detail: str = "inpatient", start: int | None = -3, end: int | None = No
     return {**restated(made, ON + timedelta(days=stored)), **more}
 
 
+def review(after: int) -> dict[str, str]:
+    return {"url": "https://gateway.example/fhir/StructureDefinition/next-review", "valueDate": day(after)}
+
+
+def marker(code: str, start: int = -9, status: str = "active") -> Flag:
+    coding = {"system": "https://gateway.example/fhir/CodeSystem/marker", "code": code}
+    return {"resourceType": "Flag", "status": status, "code": {"coding": [coding]}, "period": {"start": day(start)}}
+
+
 def topics_of(before: Flag | None, after: Flag) -> list[tuple[str, str, str]]:
     return [(one.topic, one.happened, one.reason) for one in flag_changes(before, after, ON)]
 
@@ -69,7 +78,19 @@ CASES: list[tuple[str, Flag | None, Flag, list[tuple[str, str, str]]]] = [
     ("told late", None, flag(start=-40), [("admitted", day(-40), "new")]),
     ("a start that lies ahead", None, flag(start=2), []),
     ("its day has come, and the record is sent again", flag(start=0, stored=-2), flag(start=0), [("admitted", day(0), "new")]),
-    ("an end that lies ahead", flag(), flag(end=5), []),
+    ("an end that lies ahead", flag(), flag(end=5), [("discharge-planned", day(5), "new")]),
+    ("an end that is put off", flag(end=5), flag(end=8), [("discharge-planned", day(8), "update")]),
+    ("a planned end that is taken away", flag(end=5), flag(), [("discharge-planned", day(0), "delete")]),
+    ("a plan that is said again", flag(end=5), flag(end=5), []),
+    ("a planned end of a plan that is no stay", flag("cp-plan"), flag("cp-plan", end=5), []),
+    ("a review", flag("cp-plan"), flag("cp-plan", extension=[review(9)]), [("review-planned", day(9), "new")]),
+    ("a review that was", flag("cp-plan"), flag("cp-plan", extension=[review(-1)]), []),
+    ("a crisis plan", None, marker("crisis-plan"), [("crisis-plan-updated", day(0), "new")]),
+    ("another crisis plan", marker("crisis-plan"), marker("crisis-plan", start=-1), [("crisis-plan-updated", day(0), "update")]),
+    ("the same crisis plan", marker("crisis-plan"), marker("crisis-plan"), []),
+    ("a crisis plan of the past", None, marker("crisis-plan", status="inactive"), []),
+    ("contact arrangements", None, marker("contact-arrangements"), [("contact-arrangements-changed", day(0), "new")]),
+    ("a marker that nobody is told of", None, marker("young-carer"), []),
     (
         "the end's day has come, and the record is sent again",
         flag(end=0, stored=-2),

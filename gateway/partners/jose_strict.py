@@ -8,6 +8,7 @@ done here, because it accepts what RFC 8725 says must be refused (unknown ``crit
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -29,13 +30,15 @@ RSA_BITS = (2048, 8192)
 RSA_EXPONENTS = range(65537, 2**32, 2)  # odd, and small enough to be quick
 
 CLIENT_ALGORITHMS = frozenset({"RS384", "ES384"})
-KEY_TYPES = {"RS384": "RSA", "ES384": "EC", "ES256": "EC"}
+ISSUER_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384"})  # of issuers that sign people in
+KEY_TYPES = {"RS256": "RSA", "RS384": "RSA", "RS512": "RSA", "ES384": "EC", "ES256": "EC"}
 CURVES: dict[str, tuple[str, int, ec.EllipticCurve]] = {
     "P-256": ("ES256", 32, ec.SECP256R1()),
     "P-384": ("ES384", 48, ec.SECP384R1()),
 }
 SECRETS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 HEADER_MEMBERS = frozenset({"alg", "kid", "typ"})
+SPARE_MEMBERS = frozenset({"typ", "x5t", "x5t#S256"})  # that an issuer may add or leave out; none is rested on
 
 
 class TokenRefused(Exception):
@@ -44,9 +47,6 @@ class TokenRefused(Exception):
     def __init__(self, reason: str):
         super().__init__(reason)
         self.reason = reason
-
-
-# --- text and JSON -------------------------------------------------------------------------------------------------
 
 
 def plain_text(value: object, most: int) -> str | None:
@@ -97,9 +97,6 @@ def strict_object(raw: bytes) -> dict[str, Any]:
     return value
 
 
-# --- keys ----------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class PinnedKey:
     """A public key with the one algorithm that it verifies (RFC 8725 section 3.1). ``key`` is python-jose's, prebuilt."""
@@ -113,13 +110,14 @@ class PinnedKey:
     def parse(cls, jwk: Mapping[str, Any], algorithms: Collection[str] = CLIENT_ALGORITHMS) -> PinnedKey:
         """The key of one public JWK (RFC 7517, 7518); ValueError says in plain words what is wrong with it.
 
-        RSA of 2048 to 8192 bits is pinned to RS384, curve P-384 to ES384, curve P-256 to ES256 (where allowed).
+        RSA of 2048 to 8192 bits is pinned to RS384, curve P-384 to ES384, curve P-256 to ES256 (where allowed); an
+        issuer's RSA key to the algorithm that it states, or to RS256 (OpenID Connect Discovery's own default).
         """
         kid = _registered_kid(jwk)
         kty = jwk.get("kty")
         if kty not in ("RSA", "EC"):
             raise ValueError("key type must be RSA or EC; symmetric keys are never accepted")
-        algorithm, key = _rsa(jwk) if kty == "RSA" else _ec(jwk)
+        algorithm, key = _rsa(jwk, algorithms) if kty == "RSA" else _ec(jwk)
         if algorithm not in algorithms or jwk.get("alg", algorithm) != algorithm:
             raise ValueError("the key's algorithm must be one of " + ", ".join(sorted(algorithms)) + " and fit the key")
         return cls(kid, kty, algorithm, key)
@@ -153,13 +151,21 @@ def _bytes_of(jwk: Mapping[str, Any], member: str) -> bytes:
         raise ValueError(f"member {member} is not base64url") from None
 
 
-def _rsa(jwk: Mapping[str, Any]) -> tuple[str, Key]:
+def _rsa(jwk: Mapping[str, Any], algorithms: Collection[str]) -> tuple[str, Key]:
     n, e = (int.from_bytes(_bytes_of(jwk, member)) for member in ("n", "e"))
     if not RSA_BITS[0] <= n.bit_length() <= RSA_BITS[1]:
         raise ValueError("an RSA key must have 2048 to 8192 bits")
     if n % 2 == 0 or e not in RSA_EXPONENTS:
         raise ValueError("the RSA modulus or exponent is not a sound one")
-    return "RS384", CryptographyRSAKey(rsa.RSAPublicNumbers(e, n).public_key(), "RS384")
+    algorithm = _rsa_algorithm(jwk.get("alg"), algorithms)
+    return algorithm, CryptographyRSAKey(rsa.RSAPublicNumbers(e, n).public_key(), algorithm)
+
+
+def _rsa_algorithm(stated: object, algorithms: Collection[str]) -> str:
+    """What an RSA key verifies: as it states, where that is allowed; else the one that whoever registers it must use."""
+    if isinstance(stated, str) and stated in algorithms and KEY_TYPES.get(stated) == "RSA":
+        return stated
+    return "RS256" if "RS256" in algorithms else "RS384"
 
 
 def _ec(jwk: Mapping[str, Any]) -> tuple[str, Key]:
@@ -189,6 +195,10 @@ class KeyRing:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def has(self, kid: str) -> bool:
+        """Whether a key has this id."""
+        return any(known == kid for known, _ in self._keys)
+
     def pick(self, kid: str, algorithm: str) -> PinnedKey:
         """The one key for this header, or TokenRefused; the algorithm must be the key's own."""
         kty = KEY_TYPES.get(algorithm)
@@ -212,6 +222,24 @@ class ClientKeys(KeyRing):
         if not isinstance(keys, (list, tuple)) or not 0 < len(keys) <= MAX_KEYS:
             raise ValueError("a client needs 1 to 20 keys, as a list or under the member keys")
         return cls([PinnedKey.parse(jwk) for jwk in keys])
+
+
+class IssuerKeys(KeyRing):
+    """The keys that an issuer publishes for ID tokens. Those that we could not verify with are left out: it has others."""
+
+    @classmethod
+    def parse(cls, jwks: Mapping[str, Any]) -> IssuerKeys:
+        """From a JWK Set; ValueError where it is none, or holds no key for us."""
+        stated = jwks.get("keys")
+        if not isinstance(stated, list) or len(stated) > MAX_KEYS:
+            raise ValueError("an issuer publishes up to 20 keys under the member keys")
+        keys = []
+        for jwk in stated:
+            with contextlib.suppress(ValueError):
+                keys.append(PinnedKey.parse(jwk, ISSUER_ALGORITHMS))
+        if not keys:
+            raise ValueError("the issuer publishes no key that signs by " + ", ".join(sorted(ISSUER_ALGORITHMS)))
+        return cls(keys)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -247,9 +275,6 @@ def _public_jwk(public: ec.EllipticCurvePublicKey) -> dict[str, Any]:
     return {**shape, "kid": base64url(thumbprint), "use": "sig", "alg": "ES256", "key_ops": ["verify"]}
 
 
-# --- tokens --------------------------------------------------------------------------------------------------------
-
-
 def segments(token: str) -> tuple[str, str, str]:
     """Header, claims and signature of a compact JWS (RFC 7515 section 3.1) of at most 8 KiB, or TokenRefused."""
     if not isinstance(token, str) or not token.isascii():
@@ -269,9 +294,12 @@ def _object(segment: str, reason: str) -> dict[str, Any]:
         raise TokenRefused(reason) from None
 
 
-def read_header(segment: str, typ: str) -> tuple[str, str]:
-    """Key id and algorithm of a header that holds alg, kid and typ and nothing else (RFC 8725 sections 3.1, 3.10, 3.11)."""
+def read_header(segment: str, typ: str, jku: str = "") -> tuple[str, str]:
+    """Key id and algorithm of a header that holds alg, kid and typ and nothing else (RFC 8725 sections 3.1, 3.10, 3.11);
+    but for ``jku``, which may name the one address that is registered for its keys."""
     header = _object(segment, "header")
+    if jku and header.pop("jku", jku) != jku:
+        raise TokenRefused("jku")
     if header.keys() != HEADER_MEMBERS:
         raise TokenRefused("header-members")
     if header["typ"] != typ:
@@ -287,14 +315,34 @@ def read_claims(segment: str) -> dict[str, Any]:
     return _object(segment, "claims")
 
 
-def verified_claims(token: str, keys: KeyRing, typ: str) -> dict[str, Any]:
+def verified_claims(token: str, keys: KeyRing, typ: str, jku: str = "") -> dict[str, Any]:
     """The claims of a token of this type that one of these keys signed, with that key's own algorithm; or TokenRefused."""
     head, body, signature = segments(token)
-    kid, algorithm = read_header(head, typ)
-    key = keys.pick(kid, algorithm)
+    kid, algorithm = read_header(head, typ, jku)
+    _check_signature(token, signature, keys.pick(kid, algorithm))
+    return read_claims(body)
+
+
+def verified_id_claims(token: str, keys: IssuerKeys) -> dict[str, Any]:
+    """The claims of an ID token (OpenID Connect Core section 2) that one of these keys signed; or TokenRefused.
+
+    Issuers may leave ``typ`` out of its header and name their certificate there; anything else in it, ``crit`` above
+    all, is refused.
+    """
+    head, body, signature = segments(token)
+    header = _object(head, "header")
+    if header.keys() - SPARE_MEMBERS != {"alg", "kid"} or header.get("typ", "JWT") != "JWT":
+        raise TokenRefused("header-members")
+    kid, algorithm = plain_text(header["kid"], MAX_ID), header["alg"]
+    if kid is None or not isinstance(algorithm, str):
+        raise TokenRefused("header")
+    _check_signature(token, signature, keys.pick(kid, algorithm))
+    return read_claims(body)
+
+
+def _check_signature(token: str, signature: str, key: PinnedKey) -> None:
     try:
         unbase64url(signature)
         jws.verify(token, key.key, algorithms=[key.algorithm])
     except Exception:  # python-jose throws many kinds; none of them is an acceptance
         raise TokenRefused("signature") from None
-    return read_claims(body)

@@ -1,0 +1,191 @@
+"""Files that agencies drop (SFTP): complete ones are loaded once by their content, and leave with a report beside them.
+
+A watched folder has four folders of its own: ``in`` (where the agency writes), ``working``, ``done`` and ``refused``. A file is
+moved to ``working`` before it is read: a rename has one winner, so any number of watchers may look. After a crash what stands in
+``working`` is taken up again; records are applied by their own keys, so that what was applied before does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import stat
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from gateway.disclosure.requester import Requester
+from gateway.exchanges.context import new_id
+from gateway.exchanges.load_file_once import FileLoaded, find_loaded, keep_loaded
+from gateway.fhir.outcomes import GatewayError, Unavailable, outcome
+from gateway.listeners.configuration import WatchedFolder
+from gateway.store.ledger import Ledger
+
+log = logging.getLogger("gateway.listeners")
+
+LOOK_EVERY = 2.0  # seconds
+UNFINISHED = (".part", ".tmp", ".filepart", ".partial")
+FOLDERS = ("in", "working", "done", "refused")
+CHUNK = 1 << 20
+
+Loading = Callable[[Requester, str, BinaryIO], Awaitable[dict[str, Any]]]  # gives the report, FHIR Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a file looked: it is complete when it looks the same after a while."""
+
+    size: int
+    changed: int
+    node: int
+    since: float
+
+
+@dataclass(slots=True)
+class Watch:
+    """One folder of one agency. ``load`` raises GatewayError where nothing of a file can be taken."""
+
+    ledger: Ledger
+    config: WatchedFolder
+    load: Loading
+    _seen: dict[str, Seen] = field(default_factory=dict)
+
+    @property
+    def requester(self) -> Requester:
+        """Whoever drops a file here: the agency's."""
+        return Requester("folder", self.config.agency, frozenset())
+
+    def prepare(self) -> None:
+        """The folders. Raises OSError where they cannot be made or written."""
+        for name in FOLDERS:
+            folder = self.config.path / name
+            folder.mkdir(parents=True, exist_ok=True, mode=0o770)
+            if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                raise PermissionError(f"{folder} cannot be read and written")
+
+    async def run(self) -> None:
+        """Look for ever; what was being loaded when the last process ended comes first."""
+        while True:
+            try:
+                await self.look(time.monotonic())
+            except Exception:
+                log.exception("a folder could not be looked through; trying again", extra={"operation": "folder"})
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def look(self, now: float) -> int:
+        """Load what is complete, oldest first; gives how many files that were."""
+        loaded = 0
+        for path in await asyncio.to_thread(_files, self.config.path / "working"):
+            loaded += await self._settle(path)
+        for name in await asyncio.to_thread(self._complete, now):
+            working = self.config.path / "working" / f"{new_id()[:12]}-{name}"
+            if await asyncio.to_thread(_taken, self.config.path / "in" / name, working):
+                loaded += await self._settle(working)
+        return loaded
+
+    def _complete(self, now: float) -> list[str]:
+        """Names of plain files that have looked the same for long enough. Links and folders are left where they are."""
+        found: dict[str, Seen] = {}
+        for entry in os.scandir(self.config.path / "in"):
+            state = entry.stat(follow_symlinks=False)
+            if not stat.S_ISREG(state.st_mode) or entry.name.startswith(".") or entry.name.lower().endswith(UNFINISHED):
+                continue
+            before = self._seen.get(entry.name)
+            same = before and (before.size, before.changed, before.node) == (state.st_size, state.st_mtime_ns, state.st_ino)
+            found[entry.name] = before if before and same else Seen(state.st_size, state.st_mtime_ns, state.st_ino, now)
+        self._seen = found
+        ready = [(one.changed, name) for name, one in found.items() if now - one.since >= self.config.settle_seconds]
+        return [name for _, name in sorted(ready)]
+
+    async def _settle(self, working: Path) -> int:
+        """Load one file and put it where it belongs. What cannot be written now stays, and is taken up at the next look."""
+        try:
+            with await asyncio.to_thread(_opened, working) as source:
+                report, good = await self._report(source)
+        except (Unavailable, BlockingIOError, FileNotFoundError):
+            return 0
+        await asyncio.to_thread(self._put_away, working, report, good)
+        return 1
+
+    def _put_away(self, working: Path, report: dict[str, Any], good: bool) -> None:
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+        target = self.config.path / ("done" if good else "refused") / f"{stamp}-{working.name}"
+        _write(target.with_name(f"{target.name}.report.json"), report)
+        working.rename(target)
+
+    async def _report(self, source: BinaryIO) -> tuple[dict[str, Any], bool]:
+        """What came of a file: its report, and whether anything of it was taken."""
+        file = FileLoaded(self.requester, self.config.format, await asyncio.to_thread(_digest, source))
+        before = await self.ledger.run(find_loaded, file)
+        if before:
+            return {**json.loads(before), "id": "loaded-before"}, True
+        source.seek(0)
+        try:
+            report = await self.load(self.requester, self.config.format, source)
+        except Unavailable:
+            raise
+        except GatewayError as error:
+            return _refusal(error), False
+        good = bool(_counted(report, "accepted")) or not _counted(report, "received")
+        if good:
+            kept = FileLoaded(file.requester, file.format, file.digest, json.dumps(report).encode())
+            await self.ledger.run_alone(keep_loaded, kept)
+        return report, good
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def _taken(dropped: Path, working: Path) -> bool:
+    """Whether the file is ours now; another watcher may have been faster."""
+    try:
+        dropped.rename(working)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A plain file and no link in its place, held against other watchers. Raises BlockingIOError where one has it."""
+    source = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+    try:
+        fcntl.flock(source, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        source.close()
+        raise
+    return source
+
+
+def _digest(source: BinaryIO) -> str:
+    hashed = hashlib.sha256()
+    while part := source.read(CHUNK):
+        hashed.update(part)
+    return hashed.hexdigest()
+
+
+def _refusal(error: GatewayError) -> dict[str, Any]:
+    return {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "accepted", "valueUnsignedInt": 0}, {"name": "outcome", "resource": outcome(error.issues)}],
+    }
+
+
+def _counted(report: dict[str, Any], name: str) -> int:
+    return next((one["valueUnsignedInt"] for one in report["parameter"] if one["name"] == name), 0)
+
+
+def _write(path: Path, report: dict[str, Any]) -> None:
+    """The report, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8") as out:
+        json.dump(report, out, indent=1)
+        out.flush()
+        os.fsync(out.fileno())
+    part.rename(path)

@@ -1,0 +1,124 @@
+"""The access log, its tree, and who vouches for it."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, Table
+
+from gateway.store.columns import bytes_, metadata, text_, time_
+
+audit_key = Table("audit_key", metadata, text_("id", primary_key=True), bytes_("wrapped"))
+
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    text_("id", primary_key=True),
+    time_("recorded"),
+    text_("exchange"),
+    Column("outcome", Integer, nullable=False),
+    text_("requester"),
+    text_("custodian"),
+    bytes_("patient_token"),
+    bytes_("user_token"),
+    text_("purpose"),
+    Column("asked", Integer, nullable=False),
+    text_("key_id"),
+    bytes_("salt"),
+    bytes_("body"),
+    Index("ix_audit_entry_custodian_recorded", "custodian", "recorded"),
+    Index("ix_audit_entry_requester_recorded", "requester", "recorded"),
+    Index("ix_audit_entry_patient_token_recorded", "patient_token", "recorded"),
+    Index("ix_audit_entry_user_token_recorded", "user_token", "recorded"),
+)
+
+# The Merkle tree (RFC 6962): the hash of each leaf at its place, and the frontier of the tree.
+audit_leaf = Table(
+    "audit_leaf",
+    metadata,
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    text_("entry", unique=True),
+    bytes_("hash"),
+)
+
+# Entries that are durable and have no place yet (PostgreSQL), with their leaf hash as it was when they were written.
+audit_unsealed = Table("audit_unsealed", metadata, text_("entry", primary_key=True), time_("recorded"), bytes_("hash"))
+
+log_head = Table(
+    "log_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    bytes_("frontier"),
+)
+
+audit_checkpoint = Table(
+    "audit_checkpoint",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    text_("note"),
+    time_("signed"),
+)
+
+# Roots of full subtrees of 2^level leaves, levels 8, 16 and 24: what proofs are made of without reading every leaf.
+audit_node = Table(
+    "audit_node",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    bytes_("hash"),
+)
+
+# Other agencies that sign our heads, and how it stands with each.
+audit_witness = Table(
+    "audit_witness",
+    metadata,
+    text_("name", primary_key=True),
+    text_("key"),  # name+id+key, cosignature/v1
+    text_("url"),  # where add-checkpoint stands
+    text_("state"),  # new | signs | silent | refuses | inconsistent
+    Column("known", BigInteger, nullable=False),  # the size that it signed last
+    time_("vouched"),  # when it did; when it was added, before the first time
+    time_("added"),
+)
+
+audit_cosignature = Table(
+    "audit_cosignature",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    text_("witness", primary_key=True),
+    text_("line"),
+    time_("signed"),
+)
+
+# Restores from backup that were declared: the log goes on under another origin from there.
+audit_restore = Table(
+    "audit_restore",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),  # entries that were kept
+    text_("entry"),  # that declares it
+    text_("note"),
+    time_("declared"),
+)
+
+# Logs of other agencies whose heads we sign: the largest tree that we signed of each.
+witnessed_log = Table(
+    "witnessed_log",
+    metadata,
+    text_("origin", primary_key=True),
+    text_("key"),  # name+id+key
+    Column("size", BigInteger, nullable=False),
+    bytes_("root"),
+    time_("added"),
+    time_("signed", nullable=True),
+)
+
+# Bulk exports of the access log that an auditor asked for.
+audit_export = Table(
+    "audit_export",
+    metadata,
+    text_("id", primary_key=True),
+    bytes_("owner"),  # keyed token of agency, client and user
+    bytes_("body"),  # sealed: what was asked, and where each file begins
+    text_("state"),  # planning | ready | deleted
+    time_("asked"),
+    time_("stepped"),
+    time_("expires", index=True),
+)
