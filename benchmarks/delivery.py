@@ -76,8 +76,11 @@ def latency(deployed: Deployment, name: str, *, dead: bool) -> None:
         silent = stack.enter_context(receivers(1, silent=1))[0] if dead else 0
         mothers = admitted(deployed, receiver.url, SECONDS * RATE)
         if silent:
-            admitted(deployed, f"http://127.0.0.1:{silent}/hook", 200, 900_000)
+            unheard = admitted(deployed, f"http://127.0.0.1:{silent}/hook", 200, 900_000)
         trust = Client(deployed.credentials, "trust-epr")
+        if silent:
+            file = "".join(people.adt("A03", one, f"D{one.nhs}") for one in unheard)
+            check(trust.post("/records/hl7v2-adt", file, "application/hl7-v2"), 200)
         acknowledged = asyncio.run(changes(trust, mothers))
         if not wait(len(mothers)):
             raise RuntimeError(f"{len(mothers) - len(ARRIVED)} notices did not come")

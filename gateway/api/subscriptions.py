@@ -142,12 +142,13 @@ async def _given(request: Request) -> dict[str, list[str]]:
     listed = body.get("parameter", []) if isinstance(body, dict) and body.get("resourceType") == "Parameters" else None
     found: dict[str, list[str]] = {}
     for one in listed if isinstance(listed, list) else [None]:
-        name = one.get("name") if isinstance(one, dict) else None
-        value = one.get(takes[name]) if isinstance(one, dict) and name in takes else None
+        stated = one if isinstance(one, dict) else {}
+        name = str(stated.get("name"))
+        value = stated.get(takes[name]) if name in takes else None
         if not isinstance(value, str):
             text = f"Parameters are {', '.join(f'{name} ({form})' for name, form in takes.items())}."
             raise BadRequest(text, where="Parameters.parameter", code="structure")
-        found.setdefault(str(name), []).append(value)
+        found.setdefault(name, []).append(value)
     return found
 
 

@@ -146,16 +146,25 @@ def put(ctx: Context, notice: Queued, moment: Moment) -> Generator[Any, Any, Non
             **({"extra": notice.extra} if notice.extra else {}),
         }
     )
-    yield Write(
+    place = last[0][0] + 1
+    yield new_row(ctx, identifier, notice.subscription, notice.receiver, notice.owner, notice.row.id, lane, place, body, moment)
+
+
+def new_row(
+    ctx: Context, identifier: str, subscription: str, receiver: str, owner: str, person: str, lane: bytes, place: int, body: bytes,
+    moment: Moment,
+) -> Write:  # fmt: skip
+    """A row of the outbox that is due now; ``body`` is sealed here."""
+    return Write(
         outbox.ADD_NOTICE,
         {
             "id": identifier,
-            "subscription": notice.subscription,
-            "receiver": notice.receiver,
-            "owner": notice.owner,
-            "person": notice.row.id,
+            "subscription": subscription,
+            "receiver": receiver,
+            "owner": owner,
+            "person": person,
             "lane": lane,
-            "place": last[0][0] + 1,
+            "place": place,
             "topic": outbox.NOTE,
             "body": seal(ctx.vault.shelf("outbox"), body, identifier),
             "state": outbox.PENDING,

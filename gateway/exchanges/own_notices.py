@@ -12,13 +12,12 @@ from typing import Any
 import orjson
 
 from gateway.exchanges.context import Context, new_id
-from gateway.exchanges.enqueue import topic_token
+from gateway.exchanges.enqueue import new_row, topic_token
 from gateway.exchanges.subscriptions import found_under
 from gateway.notification.filters import Wanted
 from gateway.store import outbox
 from gateway.store.ledger import Moment, Rows
 from gateway.store.sql import Read, Write
-from gateway.store.vault import seal
 
 OVERRIDE_USED, ACCESSED = "override-used", "accessed"
 
@@ -42,11 +41,5 @@ def own_notices(
 
 def _notice(ctx: Context, subscription: str, agency: str, told: dict[str, Any], moment: Moment) -> Write:
     identifier = new_id()
-    row = {
-        "id": identifier, "subscription": subscription, "receiver": agency, "owner": agency, "person": "",
-        "lane": ctx.vault.token("lane", agency, f"own/{identifier}"), "place": 1, "topic": outbox.NOTE,
-        "body": seal(ctx.vault.shelf("outbox"), orjson.dumps(told), identifier), "state": outbox.PENDING, "attempts": 0,
-        "due": moment.at, "leased_until": None, "epoch": 0, "number": None, "last_result": "", "created": moment.at,
-        "updated": moment.at,
-    }  # fmt: skip
-    return Write(outbox.ADD_NOTICE, row)
+    lane = ctx.vault.token("lane", agency, f"own/{identifier}")
+    return new_row(ctx, identifier, subscription, agency, agency, "", lane, 1, orjson.dumps(told), moment)

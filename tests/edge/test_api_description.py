@@ -166,7 +166,7 @@ async def test_everything_that_it_claims_answers(fed: World) -> None:
             if answer.status_code == 404:
                 outcome(answer, 404)
         for parameter in one.get("searchParam", ()):
-            value = {"token": f"{systems.NHS_NUMBER}|{LEO.nhs}", "date": "ge2020-01-01", "uri": "https://x.example"}[
+            value = {"token": f"{systems.NHS_NUMBER}|{LEO.nhs}", "date": "ge2020-01-01", "uri": "https://x.example", "reference": "Consent/x"}[
                 parameter["type"]
             ]
             value = {

@@ -295,3 +295,11 @@ async def test_what_was_done_with_subscriptions_is_on_record_and_replays_show_no
     held = list(await log_of(fed.auditor("council"), exchange="replay_events"))
     assert len(held) == 2
     assert LEO.nhs in json.dumps(held)
+
+
+@pytest.mark.parametrize("name", [["id"], {"id": 1}, None, "topic", 3])
+async def test_a_parameter_that_the_operation_does_not_take_is_refused_by_name(world: World, name: Any) -> None:
+    """Whatever stands where a name is due: 400, never a fault of ours."""
+    body = {"resourceType": "Parameters", "parameter": [{"name": name, "valueId": "x"}]}
+    issues = outcome(await world.social_worker().post(f"{PATH}/$status", body), 400)
+    assert "id (valueId)" in issues[0]["diagnostics"]
