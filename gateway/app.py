@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway import __version__
-from gateway.api import openapi
+from gateway.api import definitions, openapi
 from gateway.api.application import App
 from gateway.api.cds_hooks_doors import Doors
 from gateway.api.edge import Edge, OurFault, Served, from_http_exception, outcome_response
@@ -105,7 +105,10 @@ async def open_gateway(settings: Settings) -> Gateway:
     root = settings.url.rstrip("/")
     tokens = AccessTokens(root, context.url, SigningKey.from_pem((settings.keys_folder / "tokens.pem").read_bytes()))
     doors = Doors(KeySets(context.loopback_allowed, _networks(settings)))
-    edge = Edge(ledger, context, tokens, f"{root}/oauth2/token", SCOPES, _interactions(), wake=deliverer.wake, hooks=doors)
+    edge = Edge(
+        ledger, context, tokens, f"{root}/oauth2/token", SCOPES, _interactions(),
+        wake=deliverer.wake, hooks=doors, definitions=definitions.compiled(context),
+    )  # fmt: skip
     return Gateway(settings, context, ledger, edge, deliverer)
 
 

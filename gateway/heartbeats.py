@@ -31,6 +31,9 @@ async def _send(ledger: Ledger, context: Context, courier: Courier, due: DueBeat
         lease = await ledger.run_alone(beat, due)
     except NoBeat:
         return False
+    except Exception:
+        log.exception("a heartbeat could not be sent; it is tried again with the next")
+        return False
     if lease is not None:
         posted = await courier.post(post_of(context, lease))
         log.info("heartbeat sent", extra={"status": posted.status})

@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 
-FIELDS = ("operation", "request_id", "notice", "state", "status", "fault", "folder")
+FIELDS = ("operation", "request_id", "notice", "state", "status", "fault", "folder", "file")
 
 
 class JsonLines(logging.Formatter):

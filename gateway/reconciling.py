@@ -10,6 +10,7 @@ from gateway.exchanges.find_reviews import PAGE, entries_of, find_reviews, page_
 from gateway.exchanges.own_notices import own_subscriptions
 from gateway.exchanges.tell_accessed import AccessedOn, tell_accessed
 from gateway.store import clock
+from gateway.store.cards import CARD_PURPOSES
 from gateway.store.ledger import Ledger
 from gateway.store.sql import Read
 from gateway.store.standing import FEEDS
@@ -51,11 +52,12 @@ def unlisted_years(context: Context, now: int) -> str:
 
 async def find_in(ledger: Ledger, context: Context, now: int, days: int = DAYS) -> int:
     """Open what the lookups of all agencies give cause for; the number of items that are there because of it."""
-    feeds = (await ledger.read([Read(FEEDS)]))[0]
+    feeds, by_cards = await ledger.read([Read(FEEDS), Read(CARD_PURPOSES)])
+    cards = frozenset((client, purpose) for client, purpose in by_cards)
     found = 0
     for code in [row[0] for row in feeds]:
         entries = await _entries(ledger, context, code, now - days * clock.DAY)
-        found += await ledger.run_alone(find_reviews, suspects(context, code, entries, now))
+        found += await ledger.run_alone(find_reviews, suspects(context, code, entries, now, cards))
     return found
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.api import known_to_services, searches
 from gateway.api.edge import Edge, Tick, allowed, json_body, padded, prepared, request_id
-from gateway.api.notices import PLACE, as_page, chosen, count_of
+from gateway.api.notices import after_of, as_page, chosen, count_of
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.call_backs import CallBack
 from gateway.exchanges.close_call_back import CloseCallBack, close_call_back
@@ -25,6 +25,7 @@ OWN = ("name", "phone")
 NAMES = frozenset({*OWN, "person", "purpose", "caseReference", "reason"})
 PHONE = re.compile(r"\+?[0-9][0-9 ()\-]{3,30}[0-9]( ?(ext|x)\.? ?[0-9]{1,6})?")
 MOST_NAME = 100
+MOST_PARTS = 50
 LEAST, MOST = 10, 1000  # characters of the sentence
 EXPLANATION = (
     "Your number is kept. Where a service holds a record of this person, its people see your request and decide whether to ring."
@@ -49,12 +50,7 @@ async def ask(edge: Edge, request: Request) -> Response:
 def read_request(body: Any, requester: Requester, request_id: str) -> ContactRequest:
     """The request of a Parameters resource: as a lookup has it, and who is to be rung. Raises Unprocessable naming the part."""
     listed = body.get("parameter") if isinstance(body, dict) else None
-    own = [part for part in listed if isinstance(part, dict) and part.get("name") in OWN] if isinstance(listed, list) else []
-    rest = [part for part in listed if part not in own] if isinstance(listed, list) else listed
-    for place, part in enumerate(rest or ()):
-        if isinstance(part, dict) and isinstance(part.get("name"), str) and part["name"] not in NAMES:
-            text = f"Unknown parameter; known are {', '.join(sorted(NAMES))}."
-            raise Unprocessable(text, where=f"Parameters.parameter[{place}]", code="not-supported")
+    own, rest = _parted(listed) if isinstance(listed, list) else ([], listed)
     asked = known_to_services.parse({**body, "parameter": rest} if isinstance(body, dict) else body, requester, request_id)
     name, phone = _text(own, "name"), _text(own, "phone")
     if not PHONE.fullmatch(phone):
@@ -63,6 +59,20 @@ def read_request(body: Any, requester: Requester, request_id: str) -> ContactReq
         requester, asked.nhs, asked.birth_date, asked.purpose, name, phone, asked.reason, asked.case_reference, asked.case_owner,
         request_id,
     )  # fmt: skip
+
+
+def _parted(listed: list[Any]) -> tuple[list[dict[str, Any]], list[Any]]:
+    """Who is to be rung, and the parts that a lookup has too. Raises Unprocessable."""
+    if len(listed) > MOST_PARTS:
+        raise Unprocessable(f"There are at most {MOST_PARTS} parameters.", where="Parameters.parameter", code="too-long")
+    own, rest = [], []
+    for place, part in enumerate(listed):
+        name = part.get("name") if isinstance(part, dict) else None
+        if isinstance(name, str) and name not in NAMES:
+            text = f"Unknown parameter; known are {', '.join(sorted(NAMES))}."
+            raise Unprocessable(text, where=f"Parameters.parameter[{place}]", code="not-supported")
+        (own if isinstance(name, str) and name in OWN else rest).append(part)
+    return own, rest
 
 
 def _text(parts: list[dict[str, Any]], name: str) -> str:
@@ -88,9 +98,7 @@ async def listed(edge: Edge, request: Request) -> Response:
     """A page of the requests that are addressed to the caller's own agency."""
     requester = allowed(edge, request, SURFACE, "s")
     used = await searches.criteria(request, frozenset({"state", "after", "count"}))
-    wanted = ListCallBacks(
-        requester, chosen(used, "state", STATES), searches.one(used, "after")[:PLACE], count_of(used), request_id(request)
-    )
+    wanted = ListCallBacks(requester, chosen(used, "state", STATES), after_of(used), count_of(used), request_id(request))
     page = await edge.ledger.run(list_call_backs, wanted)
     return as_page(request, {"callBacks": [as_json(one) for one in page.call_backs], "next": page.next})
 

@@ -12,7 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.edge import Edge, check_accept, fhir
+from gateway.exchanges.context import Context
 from gateway.fhir.outcomes import NotFound
+from gateway.mapping import concept_maps
 
 FOLDERS = (
     Path(__file__).parent.parent.parent / "openapi" / "fhir",
@@ -23,13 +25,20 @@ TYPES = ("OperationDefinition", "MessageDefinition", "SearchParameter", "CodeSys
 
 @cache
 def published() -> dict[tuple[str, str], dict[str, Any]]:
-    """Every definition by type and id."""
+    """Every definition that stands in a file, by type and id."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for folder in FOLDERS:
         for path in sorted(folder.glob("*.json")):
             for resource in _resources(json.loads(path.read_text())):
                 found[resource["resourceType"], resource["id"]] = resource
     return found
+
+
+def compiled(context: Context) -> concept_maps.Published:
+    """Every definition that is served: those in files, and those made from the code tables."""
+    found = {**concept_maps.published(context.mappings, context.base), **published()}
+    maps = (one for (kind, _), one in found.items() if kind == "ConceptMap")
+    return concept_maps.Published(found, tuple(concept_maps.index(one) for one in maps))
 
 
 def _resources(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -41,7 +50,7 @@ def _resources(document: dict[str, Any]) -> list[dict[str, Any]]:
 async def read(edge: Edge, request: Request) -> Response:
     """One definition; nobody needs a token for it."""
     check_accept(request)
-    resource = published().get((request.path_params["type"], request.path_params["id"]))
+    resource = edge.definitions.resources.get((request.path_params["type"], request.path_params["id"]))
     if resource is None:
         raise NotFound("There is no such definition.")
     return fhir(request, resource)
@@ -52,7 +61,7 @@ async def search(edge: Edge, request: Request) -> Response:
     check_accept(request)
     kind = request.path_params["type"]
     wanted = request.query_params.get("url")
-    found = [one for (name, _), one in published().items() if name == kind and wanted in (None, one.get("url"))]
+    found = [one for (name, _), one in edge.definitions.resources.items() if name == kind and wanted in (None, one.get("url"))]
     base = f"{edge.context.url}/{kind}"
     entries = [{"fullUrl": f"{base}/{one['id']}", "resource": one, "search": {"mode": "match"}} for one in found]
     here = base if wanted is None else f"{base}?{urlencode({'url': wanted})}"

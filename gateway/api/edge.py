@@ -25,6 +25,7 @@ from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.record_refusal import NOBODY, Refusal, RefusalNotes, record_refusal
 from gateway.fhir import outcomes, strict_json
 from gateway.fhir.outcomes import GatewayError, Issue
+from gateway.mapping.concept_maps import Published
 from gateway.store.ledger import Ledger
 
 log = logging.getLogger("gateway.api")
@@ -57,6 +58,7 @@ class Edge:
     wake: Callable[[], None] = lambda: None  # a notice may be due
     notes: RefusalNotes = field(default_factory=RefusalNotes)
     hooks: Doors = field(default_factory=Doors)
+    definitions: Published = field(default_factory=Published)
 
 
 Handler = Callable[[Edge, Request], Awaitable[Response]]

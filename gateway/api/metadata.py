@@ -38,6 +38,7 @@ PATIENT_OPERATIONS = (
     "request-contact",
 )
 OWN_OPERATIONS = {"AuditEvent": ("explain",), "Consent": ("record-wish", "plain")}  # by type, beside the lookup
+TRANSLATE = "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"
 RELIABLE_CACHE = 60 * 24 * 365  # minutes: what was received is never received twice
 
 
@@ -124,6 +125,8 @@ def _resource(kind: str, interactions: list[str], edge: Edge) -> dict[str, Any]:
         described["operation"] = [_operation(name, edge) for name in OWN_OPERATIONS[kind]]
     if kind == "Patient":
         described["operation"] = [_operation(name, edge) for name in PATIENT_OPERATIONS]
+    if kind == "ConceptMap":
+        described["operation"] = [{"name": "translate", "definition": TRANSLATE}]
     if kind == "Subscription":
         described |= _topics(edge)
     return described

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -19,7 +20,7 @@ from gateway.store.feedback import STATES
 SURFACE = "notice"
 MOST_NOTE = 1000
 MOST_PAGE = 200
-PLACE = 80
+PLACE = re.compile(r"[0-9]{1,18}\.[A-Za-z0-9\-.]{1,64}")
 
 
 async def listed(edge: Edge, request: Request) -> Response:
@@ -27,7 +28,7 @@ async def listed(edge: Edge, request: Request) -> Response:
     requester = allowed(edge, request, SURFACE, "s")
     used = await searches.criteria(request, frozenset({"side", "state", "after", "count"}))
     side, state = chosen(used, "side", SIDES) or SIDES[0], chosen(used, "state", STATES)
-    ask = ListNotices(requester, side, state, searches.one(used, "after")[:PLACE], count_of(used), request_id(request))
+    ask = ListNotices(requester, side, state, after_of(used), count_of(used), request_id(request))
     page = await edge.ledger.run(list_notices, ask)
     return as_page(request, {"notices": [as_json(one) for one in page.notices], "next": page.next})
 
@@ -69,6 +70,14 @@ def count_of(used: dict[str, list[str]]) -> int:
     return int(stated)
 
 
+def after_of(used: dict[str, list[str]]) -> str:
+    """Where the page before ended; empty for the first page. Raises BadRequest."""
+    stated = searches.one(used, "after")
+    if stated and not PLACE.fullmatch(stated):
+        raise BadRequest("after is the next of the page before.", where="after", code="value")
+    return stated
+
+
 def as_json(one: NoticeLine) -> dict[str, Any]:
     """A notice as its list shows it; what is not said is left out."""
     told = {
@@ -76,11 +85,12 @@ def as_json(one: NoticeLine) -> dict[str, Any]:
         "receiver": one.receiver, "receiverName": one.receiver_name, "subscription": one.subscription, "reason": one.reason,
         "respondBy": clock.instant(one.respond_by) if one.respond_by else "", "acknowledgement": one.acknowledgement,
         "acknowledged": clock.instant(one.acknowledged) if one.acknowledged else "", "acknowledgedBy": one.acknowledged_by,
-        "note": one.note, "contact": one.contact,
+        "note": one.note, "contact": one.contact, "corrects": list(one.corrects), "overdue": one.overdue,
+        "number": str(one.number) if one.number else "",
     }  # fmt: skip
     first = {"id": one.id, "topic": one.topic, "title": one.title, "urgent": one.urgent, "state": one.state}
     rest = {name: value for name, value in told.items() if value}
-    return {**first, "number": str(one.number), "told": clock.instant(one.told), **rest}
+    return {**first, "told": clock.instant(one.told), **rest}
 
 
 def as_page(request: Request, body: Any) -> Response:

@@ -28,6 +28,7 @@ from gateway.api import (
     shields,
     subscriptions,
     topics,
+    translate,
     wishes,
 )
 from gateway.api.edge import Handler
@@ -69,6 +70,13 @@ def _definition_operations(kind: str) -> Iterator[Operation]:
     base = f"/fhir/{kind}"
     yield Operation(f"list{kind}", "GET", base, definitions.search, f"{kind} resources published here", "definition-search", "bundle", open=True, type=kind, interaction="search-type")
     yield Operation(f"read{kind}", "GET", f"{base}/{{id}}", definitions.read, f"Read a {kind}", open=True, type=kind, interaction="read")
+
+
+def _translations() -> Iterator[Operation]:
+    """ConceptMap/$translate, on all maps or on one."""
+    for name, base in (("translate", "/fhir/ConceptMap/$translate"), ("translateByMap", "/fhir/ConceptMap/{id}/$translate")):
+        yield Operation(name, "GET", base, translate.by_query, "What a code of a sender's format stands for here", f"{name}-query", "Parameters", open=True, type="ConceptMap")
+        yield Operation(f"{name}ByPost", "POST", base, translate.by_parameters, "The same, by Parameters", f"{name}-parameters", "Parameters", open=True, type="ConceptMap")
 
 
 def _card_operations() -> Iterator[Operation]:
@@ -155,5 +163,6 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("listTopics", "GET", "/fhir/Basic", topics.search, "Topics that can be subscribed to, each as a Basic (R5 SubscriptionTopic)", "", "bundle", open=True, type="Basic", interaction="search-type"),
     Operation("readTopic", "GET", "/fhir/Basic/{id}", topics.read, "Read a topic by its code", open=True, type="Basic", interaction="read"),
     *(operation for kind in resources.TYPES for operation in _resource_operations(kind)),
+    *_translations(),
     *(operation for kind in definitions.TYPES for operation in _definition_operations(kind)),
 )  # fmt: skip

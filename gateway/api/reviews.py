@@ -76,6 +76,7 @@ def as_json(item: Item, now: int) -> dict[str, Any]:
         "agency": matter.agency, "user": matter.user, "role": matter.role, "client": matter.client, "person": matter.patient,
         "purpose": matter.purpose, "caseReference": matter.case_reference, "disclosure": matter.disclosure,
         "why": dict(matter.why), "outcome": matter.outcome, "sentence": matter.sentence, "closedBy": matter.closed_by,
+        "users": list(matter.users),
     }  # fmt: skip
     times = {"opened": clock.instant(item.opened), "due": clock.instant(item.due)}
     state = {"state": "open", "overdue": item.due < now} if item.closed is None else {"state": "closed", "overdue": False}

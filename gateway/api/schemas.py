@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.api import schema_translate
 from gateway.api.schema_hooks import HOOK, HOOK_FEEDBACK
 from gateway.api.schema_parameters import (
     CHECK_SHARE,
@@ -202,6 +203,7 @@ COMPONENTS: dict[str, Schema] = {
     "EventsParameters": EVENTS_PARAMETERS,
     "Lookup": LOOKUP,
     "CheckShare": CHECK_SHARE,
+    **schema_translate.COMPONENTS,
     "RecordWish": RECORD_WISH,
     "Explain": EXPLAIN,
     "Shield": SHIELD,
@@ -246,6 +248,7 @@ _FHIR = {
     "withhold": "Withhold",
     "lift-withholding": "LiftWithholding",
     "message": "Message",
+    **schema_translate.TAKES,
     "request-contact": "RequestContact",
     "status-parameters": "StatusParameters",
     "events-parameters": "EventsParameters",
@@ -330,6 +333,7 @@ _QUERIES: dict[str, list[Schema]] = {
         *_PAGE,
     ],
     "call-backs": [{"name": "state", "schema": _enum(["open", "closed"])}, *_PAGE],
+    **schema_translate.QUERIES,
     "definition-search": [{"name": "url", "schema": {"type": "string"}}],
     "events": [
         {"name": "eventsSinceNumber", "schema": _NUMBER},

@@ -119,7 +119,7 @@ def _check_channel(channel: Resource, edge: Edge) -> None:
         raise Unprocessable("Channels are message and rest-hook.", where="Subscription.channel.type", code="not-supported")
     _check_payload(channel)
     for extension in channel.get("extension", ()):
-        _check_number(extension)
+        _check_number(extension, channel["type"])
     for header in channel.get("header", ()):
         if not HEADER.fullmatch(header):
             raise Unprocessable("A header is written as Name: value.", where="Subscription.channel.header", code="value")
@@ -150,12 +150,14 @@ def _check_payload(channel: Resource) -> None:
         raise Unprocessable(text, where=where, code="required")
 
 
-def _check_number(extension: Resource) -> None:
+def _check_number(extension: Resource, channel: str) -> None:
     """A number of the channel that we keep to. Anything else about a channel might be meant as a condition."""
     name = str(extension.get("url", "")).removeprefix(f"{systems.BACKPORT}/")
     where = f"Subscription.channel.extension({name})" if name in NUMBERS else "Subscription.channel.extension"
     if name not in NUMBERS:
         raise Unprocessable(f"Extensions of a channel are {', '.join(NUMBERS)}.", where=where, code="not-supported")
+    if channel == "message" and name == "backport-heartbeat-period":
+        raise Unprocessable("Heartbeats go to rest-hooks alone.", where=where, code="not-supported")
     kind, least, most = NUMBERS[name]
     stated = extension.get(kind)
     if type(stated) is not int or not least <= stated <= most:

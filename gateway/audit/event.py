@@ -143,7 +143,7 @@ class _Page:
         return Code(systems.code_system(system, self.canonical), code)
 
     def observer(self) -> Part:
-        identifier = {"system": "urn:ietf:rfc:3986", "value": self.base_url}
+        identifier = {"system": systems.URI, "value": self.base_url}
         return _filled({"type": "Device", "identifier": identifier, "display": self.gateway_name})
 
     def agents(self) -> list[Part]:

@@ -14,6 +14,14 @@ from typing import NamedTuple
 
 from gateway.disclosure.agreements import Agreements, Line
 
+# What else of a line decides what a requester hears, in words.
+TERMS = {
+    "basis": "basis",
+    "obligations": "obligations",
+    "explicit_negatives": "negatives",
+    "accepts_own_wishes": "wishes that the requester recorded",
+}
+
 
 class Decided(NamedTuple):
     """One decision of the access log as the agreements saw it: no person is in it."""
@@ -26,7 +34,7 @@ class Decided(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """What would become of decisions of one sort. ``change``: opens, closes, ``tier 1 to 2``."""
+    """What would become of decisions of one sort. ``change``: opens, closes, ``tier 1 to 2``, ``other terms: basis``."""
 
     requester: str
     custodian: str
@@ -81,4 +89,7 @@ def _change(before: Line | None, after: Line | None) -> str:
         return "opens" if after else "closes" if before else ""
     if before.tier != after.tier:
         return f"tier {before.tier} to {after.tier}"
-    return "other classes" if before.classes != after.classes else ""
+    if before.classes != after.classes:
+        return "other classes"
+    other = [words for term, words in TERMS.items() if getattr(before, term) != getattr(after, term)]
+    return f"other terms: {', '.join(other)}" if other else ""

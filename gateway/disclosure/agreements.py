@@ -21,24 +21,10 @@ from gateway.disclosure.purposes import PolicyFault, Purpose, canonical
 from gateway.fhir.codes import AGENCY_KINDS
 
 CLASS_TIERS = {"existence": 0, "status": 1, "contact": 2, "relative-identity": 2, "marker": 2, "detail": 3}
-BASES = frozenset(
-    [
-        "CA1989-s47",
-        "CA1989-s17",
-        "CA2004-s11",
-        "CA2004-16LA",
-        "MHA1983-s13",
-        "vital-interests",
-        "court-order",
-        "person-wish",
-        "parental-responsibility",
-        "best-interests",
-        "attorney",
-        "deputy",
-        "override",
-        "own-record",
-    ]
-)
+BASES = frozenset({
+    "CA1989-s47", "CA1989-s17", "CA2004-s11", "CA2004-16LA", "MHA1983-s13", "vital-interests", "court-order", "person-wish",
+    "parental-responsibility", "best-interests", "attorney", "deputy", "override", "own-record",
+})  # fmt: skip
 OBLIGATIONS = frozenset(
     [
         "tell-person",
@@ -181,12 +167,10 @@ def documents_in(folder: Path) -> Documents:
 
 def compile_agreements(documents: Documents, purposes: Mapping[str, Purpose], revoked: Revoked | None = None) -> Agreements:
     """The agreements of documents given as (name, TOML), less the lines that were revoked. Raises PolicyFault."""
-    digest = hashlib.sha256(canonical(purposes))
     heads: list[Document] = []
     read: list[tuple[str, bytes, dict[str, Any], frozenset[str]]] = []
     for name, text in documents:
         ended = (revoked or {}).get(document_id(text), frozenset())
-        digest.update(b"\0" + name.encode() + b"\0" + text + "".join(f"\0revoked {one}" for one in sorted(ended)).encode())
         document = _document(name, text)
         heads.append(_head(name, document))
         read.append((name, text, document, ended))
@@ -197,7 +181,17 @@ def compile_agreements(documents: Documents, purposes: Mapping[str, Purpose], re
         for purpose in sorted(line.purposes):
             ordered.setdefault((line.source, purpose), []).append(line)
     sources = tuple(sorted({line.source for line in lines}))
-    return Agreements(digest.hexdigest()[:16], sources, tuple(heads), {key: tuple(found) for key, found in ordered.items()})
+    version = version_of(documents, purposes, revoked)
+    return Agreements(version, sources, tuple(heads), {key: tuple(found) for key, found in ordered.items()})
+
+
+def version_of(documents: Documents, purposes: Mapping[str, Purpose], revoked: Revoked | None = None) -> str:
+    """The version that agreements of these documents have, without compiling them."""
+    digest = hashlib.sha256(canonical(purposes))
+    for name, text in documents:
+        ended = (revoked or {}).get(document_id(text), frozenset())
+        digest.update(b"\0" + name.encode() + b"\0" + text + "".join(f"\0revoked {one}" for one in sorted(ended)).encode())
+    return digest.hexdigest()[:16]
 
 
 def document_id(text: bytes) -> str:

@@ -37,7 +37,7 @@ def compiled(vault: Vault, purposes: Mapping[str, Purpose], stored: list[Rows], 
         _check(row, known)
     governed = {source for (source,) in sources}
     loose = [one for one in folder if head_of(*one).source not in governed]
-    return compile_agreements([*((row[2], row[3]) for row in rows), *loose], purposes, _revoked(rows))
+    return compile_agreements([*((row[2], row[3]) for row in rows), *loose], purposes, revoked_lines(rows))
 
 
 def approvers_of(vault: Vault, rows: Rows) -> dict[str, Approver]:
@@ -89,7 +89,8 @@ def _bytes_of(signatures: Mapping[str, str]) -> Signatures:
     return {approver: bytes.fromhex(signature) for approver, signature in signatures.items()}
 
 
-def _revoked(rows: Rows) -> Revoked:
+def revoked_lines(rows: Rows) -> Revoked:
+    """The lines that were revoked of stored documents, by the document's id."""
     return {row[0]: frozenset(stated(row)) - {"document"} for row in rows}
 
 

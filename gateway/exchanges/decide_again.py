@@ -1,8 +1,9 @@
 """The same decision once more, from the versions that it used: does it come out the same?
 
-Agreements, purposes, wishes, relationships and hospital stays are taken as they stood when the entry was made. What is
-not kept as of then (how sure an identity was, how fresh a feed was) is taken as the decision itself found it; where it
-turned on that, it cannot be made again.
+Agreements that were published, wishes, relationships and hospital stays are taken as they stood when the entry was made.
+Purposes are those of today: where they have changed, the version of then cannot be made again, nor can one that a folder
+had part in. What is not kept as of then (how sure an identity was, how fresh a feed was) is taken as the decision itself
+found it; where it turned on that, it cannot be made again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Text, bindparam, select
 
 from gateway.audit.entry import DONE, Entry, Kind
+from gateway.disclosure.agreements import Agreements
 from gateway.disclosure.decision import Asked, Permit, Refuse, Subject, decide
 from gateway.disclosure.directives import compile_consent
 from gateway.disclosure.requester import Requester
@@ -62,10 +64,12 @@ class Again(NamedTuple):
     came_out: str = ""
 
 
-def decide_again(ctx: Context, entry: Entry, considered: list[Considered], moment: Moment) -> Generator[Any, Any, Again]:
-    """Decide the matter of an entry again, as of its time."""
-    gone = what_is_gone(ctx, entry, considered, moment)
-    if gone:
+def decide_again(
+    ctx: Context, entry: Entry, considered: list[Considered], then: Agreements | None, moment: Moment
+) -> Generator[Any, Any, Again]:
+    """Decide the matter of an entry again, as of its time, by the agreements of ``then``."""
+    gone = what_is_gone(ctx, entry, considered, then, moment)
+    if gone or then is None:
         return Again("not-possible", gone)
     directives = [one for one in (each.directive() for each in considered) if one is not None]
     known = Known("self", _number(entry), (yield from _as_of(ctx, _number(entry), entry.recorded)))
@@ -73,7 +77,11 @@ def decide_again(ctx: Context, entry: Entry, considered: list[Considered], momen
     if row is None and entry.refusal != "no-agreement":
         return Again("not-possible", ("person",))
     hospital = yield from _hospital(ctx, known, directives, entry)
-    decision = _decision(ctx, entry, moment, known, row, directives, hospital)
+    subject = _subject(entry, known, row, directives, hospital)
+    asked = Asked(
+        _requester(entry), moment.feeds[entry.requester].kind, ctx.purposes[entry.purpose], clock.moment(entry.recorded)
+    )
+    decision = decide(asked, subject, directives, dossiers.ties(known.rows, asked.on), then)
     if _same(entry, decision):
         return Again("same")
     if any(one.rule is not None and one.rule.conditional for one in directives):  # which feeds were fresh is not kept
@@ -81,7 +89,9 @@ def decide_again(ctx: Context, entry: Entry, considered: list[Considered], momen
     return Again("different", (), decision.reason if isinstance(decision, Refuse) else f"tier {decision.tier}")
 
 
-def what_is_gone(ctx: Context, entry: Entry, considered: list[Considered], moment: Moment) -> tuple[str, ...]:
+def what_is_gone(
+    ctx: Context, entry: Entry, considered: list[Considered], then: Agreements | None, moment: Moment
+) -> tuple[str, ...]:
     """Why it cannot be decided again, before anything of a person is read."""
     if entry.kind in DECIDED_OTHERWISE:
         return ("decided-otherwise",)
@@ -89,7 +99,7 @@ def what_is_gone(ctx: Context, entry: Entry, considered: list[Considered], momen
         return ("not-a-decision",)
     reasons = {
         "purpose": entry.purpose not in ctx.purposes,
-        "policy": entry.policy != ctx.agreements.version,
+        "policy": then is None,
         "requester": entry.requester not in moment.feeds,
         "consent": any(one.body is None for one in considered),
         "state": entry.refusal not in ON_VERSIONS or any(name == "override" for name, _ in entry.detail),
@@ -134,17 +144,8 @@ def _hospital(ctx: Context, known: Known, directives: Iterable[Directive], entry
     return dossiers.in_hospital(rows, clock.moment(entry.recorded).date())
 
 
-def _decision(
-    ctx: Context,
-    entry: Entry,
-    moment: Moment,
-    known: Known,
-    row: Opened | None,
-    directives: list[Directive],
-    hospital: dict[str, bool],
-) -> Permit | Refuse:
-    at = clock.moment(entry.recorded)
-    subject = Subject(
+def _subject(entry: Entry, known: Known, row: Opened | None, directives: list[Directive], hospital: dict[str, bool]) -> Subject:
+    return Subject(
         custodian=entry.custodian,
         about="self",  # that a relative belongs to who was asked about stands on record: else this was not decided
         identities=known.identities() | {one.patient for one in directives if one.patient},
@@ -154,8 +155,6 @@ def _decision(
         inpatient=hospital,
         fresh=True,
     )
-    asked = Asked(_requester(entry), moment.feeds[entry.requester].kind, ctx.purposes[entry.purpose], at)
-    return decide(asked, subject, directives, dossiers.ties(known.rows, asked.on), ctx.agreements)
 
 
 def _requester(entry: Entry) -> Requester:

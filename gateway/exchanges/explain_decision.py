@@ -14,11 +14,12 @@ from sqlalchemy import Text, bindparam, select
 from gateway.audit import shapes
 from gateway.audit.entry import DONE, FAULT, REFUSED, Entry, Kind
 from gateway.audit.event import as_asked
-from gateway.disclosure.agreements import Line
+from gateway.disclosure.agreements import Agreements, Line
 from gateway.disclosure.plain import sentences
 from gateway.disclosure.requester import Requester
 from gateway.disclosure.wording import listed
 from gateway.exchanges.agencies import names
+from gateway.exchanges.agreements_of_then import agreements_of_then
 from gateway.exchanges.context import Context
 from gateway.exchanges.decide_again import Again, Considered, decide_again
 from gateway.exchanges.lines import check_current, line
@@ -106,16 +107,18 @@ def _explained(ctx: Context, entry: Entry, agency: str, moment: Moment) -> Gener
     if entry.custodian != agency:
         return _as_requester(ctx, as_asked(entry), moment.feeds)
     considered = yield from _considered(ctx, entry.consents)
-    again = yield from decide_again(ctx, entry, considered, moment)
-    in_force = bool(entry.policy) and entry.policy == ctx.agreements.version
-    deciding = _line(ctx, entry, moment) if in_force else None
+    then = yield from agreements_of_then(ctx, entry)
+    again = yield from decide_again(ctx, entry, considered, then, moment)
+    in_force = then is ctx.agreements
+    deciding = None if then is None else _line(then, entry, moment)
+    policy = "gone" if then is None else "in-force" if in_force else "then"
     wishes = tuple(_wish(ctx, one, agency, moment.feeds) for one in considered)
     outcome = _outcome(entry)
     said = [
         _who(ctx, entry, moment.feeds),
         _came_out(ctx, entry, outcome, moment.feeds),
         _decider(ctx, entry),
-        *_policy(ctx, entry, deciding, moment.feeds, in_force=in_force),
+        *_policy(ctx, entry, deciding, moment.feeds, policy),
         *_wishes(ctx, considered, wishes, agency),
         *_again(ctx, again),
     ]
@@ -152,11 +155,11 @@ def _consent(ctx: Context, ref: str, rows: Rows, versions: Rows) -> Considered:
     return Considered(ref, row.agency, held.body, held.updated, row.patient)
 
 
-def _line(ctx: Context, entry: Entry, moment: Moment) -> Line | None:
+def _line(then: Agreements, entry: Entry, moment: Moment) -> Line | None:
     """The line of the agreement that decided."""
     feed = moment.feeds.get(entry.requester)
     on = clock.moment(entry.recorded).date()
-    return ctx.agreements.line(entry.custodian, entry.requester, feed.kind if feed else "", entry.purpose, entry.role, on)
+    return then.line(entry.custodian, entry.requester, feed.kind if feed else "", entry.purpose, entry.role, on)
 
 
 def _wish(ctx: Context, one: Considered, agency: str, feeds: Mapping[str, Feed]) -> Wish:
@@ -205,15 +208,15 @@ def _decider(ctx: Context, entry: Entry) -> str:
     return ctx.wording.explain["outcome"]["withheld"].format(decider=decider) if decider and entry.refusal else ""
 
 
-def _policy(ctx: Context, entry: Entry, found: Line | None, feeds: Mapping[str, Feed], *, in_force: bool) -> list[str]:
-    """Which version decided, and which of its lines."""
+def _policy(ctx: Context, entry: Entry, found: Line | None, feeds: Mapping[str, Feed], policy: str) -> list[str]:
+    """Which version decided, and which of its lines. ``policy``: in-force, then or gone."""
     words = ctx.wording.explain
     if not entry.policy:
         return []
-    if not in_force:
-        return [words["policy"]["gone"].format(policy=entry.policy)]
+    version = words["policy"][policy].format(policy=entry.policy)
+    if policy == "gone":
+        return [version]
     custodian, requester = _name(entry.custodian, feeds), _name(entry.requester, feeds)
-    version = words["policy"]["in-force"].format(policy=entry.policy)
     if found is None:
         return [version, words["line"]["none"].format(custodian=custodian, requester=requester)]
     classes = listed([ctx.wording.check_share["class"][code] for code in sorted(found.classes)])

@@ -1,15 +1,16 @@
 """After the fact: what of past lookups somebody has to look at (behaviour section 2, After the fact).
 
-Two things are found in the access log. A section 47 enquiry of which no council's own feed tells within ten working
+Three things are found in the access log. A section 47 enquiry of which no council's own feed tells within ten working
 days: no section 47 enquiry, assessment or child protection plan of the person or of a child that the council has
 told of. And a duty that was claimed within a day after the same user's wish about the same person was answered with
-nothing. Each opens one item in the asker's queue and one with every agency that disclosed. Found again, it is there
-already, also where it was closed.
+nothing. Each opens one item in the asker's queue and one with every agency that disclosed. And a person whom many users
+of one agency asked about on one day: an item for that agency's own privacy office, whatever was answered. It refuses
+nothing. Found again, an item is there already, also where it was closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
@@ -35,11 +36,13 @@ from gateway.store.people import Opened
 from gateway.store.sql import Read, Statement, Write
 from gateway.store.tables import audit_entry as log
 
-NO_CASE, AFTER_WISH = "no-case-record", "duty-after-wish"
+NO_CASE, AFTER_WISH, ASKED_OFTEN = "no-case-record", "duty-after-wish", "asked-about-often"
 ENQUIRY = "safeguarding-s47"
 COUNCIL = "children-social-care"
 OF_A_CASE = frozenset({"section-47", "assessment", "cp-plan", "cp-plan-unborn", "cp-plan-other-area", "pre-proceedings"})
 DAYS_FOR_A_CASE = 10  # working days
+MANY = 8  # users who ask about one person on one day: more than two shifts of a team, its lead and the duty desk need
+CardPurposes = Container[tuple[str, str]]  # client and purpose whose charts ask by themselves as they are opened
 PAGE = 2000
 REFUSED_BEFORE = GATES | NOT_CHARGED  # before anybody was looked at
 
@@ -62,13 +65,22 @@ class Lookup(NamedTuple):
     disclosed: tuple[str, ...]
 
 
+class Crowd(NamedTuple):
+    """Users of one agency who asked about the same person on the same day (UTC)."""
+
+    patient: str
+    day: date
+    users: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """Lookups of one agency: enquiries whose case is due, and duties claimed after a wish."""
+    """Lookups of one agency: enquiries whose case is due, duties claimed after a wish, people asked about by many."""
 
     agency: str
     enquiries: tuple[Lookup, ...]
     claims: tuple[Lookup, ...]
+    crowds: tuple[Crowd, ...]
 
 
 def page_of_lookups(agency: str, since: int, after: str) -> Read:
@@ -81,11 +93,11 @@ def entries_of(ctx: Context, rows: Rows) -> list[Entry]:
     return [open_entry(ctx, row) for row in rows]
 
 
-def suspects(ctx: Context, agency: str, entries: Iterable[Entry], at: int) -> Suspects:
+def suspects(ctx: Context, agency: str, entries: Iterable[Entry], at: int, cards: CardPurposes = ()) -> Suspects:
     """Which of an agency's lookups are to be looked at, on what the log alone tells."""
     found = [one for one in _lookups(entries) if one.asked.patient and one.asked.refusal not in REFUSED_BEFORE]
     enquiries = [one for one in found if one.asked.purpose == ENQUIRY and _deadline(ctx, one.asked.recorded) <= at]
-    return Suspects(agency, tuple(enquiries), tuple(_after_wish(found, ctx.purposes)))
+    return Suspects(agency, tuple(enquiries), tuple(_after_wish(found, ctx.purposes)), asked_often(found, cards))
 
 
 def _lookups(entries: Iterable[Entry]) -> list[Lookup]:
@@ -115,6 +127,15 @@ def _after_wish(found: Sequence[Lookup], purposes: Mapping[str, Purpose]) -> lis
     return claims
 
 
+def asked_often(found: Iterable[Lookup], cards: CardPurposes = ()) -> tuple[Crowd, ...]:
+    """People whom many users asked about on one day. On what was asked alone, never on what came of it."""
+    users: dict[tuple[str, date], set[str]] = {}
+    for asked, _ in found:
+        if asked.user and (asked.client, asked.purpose) not in cards:
+            users.setdefault((asked.patient, clock.day(asked.recorded)), set()).add(asked.user)
+    return tuple(Crowd(*whom, tuple(sorted(who))) for whom, who in users.items() if len(who) >= MANY)
+
+
 def _deadline(ctx: Context, recorded: int) -> int:
     return working_days_after(recorded, DAYS_FOR_A_CASE, ctx.holidays)
 
@@ -127,6 +148,7 @@ def find_reviews(ctx: Context, found: Suspects, moment: Moment) -> Story[int]:
             writes += _items(ctx, NO_CASE, one, moment)
     for one in found.claims:
         writes += _items(ctx, AFTER_WISH, one, moment)
+    writes += [_of_crowd(ctx, found.agency, one, moment) for one in found.crowds]
     entry = line(
         "find_reviews", OPERATOR, moment, Kind.ADMINISTRATION, DONE, custodian=found.agency,
         detail=(("result", str(len(writes))),),
@@ -143,6 +165,14 @@ def _items(ctx: Context, kind: str, one: Lookup, moment: Moment) -> list[Write]:
     )  # fmt: skip
     sides = dict.fromkeys((asked.requester, *one.disclosed))
     return [opening(ctx, kind, side, matter, moment, _id(ctx, kind, asked, side)) for side in sides]
+
+
+def _of_crowd(ctx: Context, agency: str, one: Crowd, moment: Moment) -> Write:
+    """One item for each person and day, in the asker's queue alone."""
+    day = one.day.isoformat()
+    matter = Matter(agency, "", patient=one.patient, why=(("day", day),), users=one.users)
+    identifier = ctx.vault.token("review-found", ASKED_OFTEN, agency, one.patient, day).hex()
+    return opening(ctx, ASKED_OFTEN, agency, matter, moment, identifier)
 
 
 def _id(ctx: Context, kind: str, asked: Entry, side: str) -> str:

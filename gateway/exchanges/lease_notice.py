@@ -40,6 +40,7 @@ from gateway.store.sql import Read, Write
 NAME = "lease_notice"
 LEASE = 60 * clock.SECOND
 GONE = "receiver is gone"
+UNSUBSCRIBED = "not-subscribed"  # code system refusal-reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +143,14 @@ def _telling(
 def _told(ctx: Context, subscribed: Subscribed, stored: Stored, heard: Heard, at: int) -> str | Refuse:
     """The topic under which the receiver may hear of it, or why it may not."""
     if subscribed.status == "off" or subscribed.ends <= at:
-        return Refuse("owner-withheld")
+        return Refuse(UNSUBSCRIBED)
     if isinstance(heard.about_it, Refuse):
         return heard.about_it
     told = told_to(ctx.topics.get(stored.topic) or Topic(stored.topic, stored.topic, 3, False), heard.about_it.classes)
     if told == STATUS_CHANGED and not stored.status:
         return Refuse("no-agreement")
     if told and told not in (SIGNAL_ENDED, OVERDUE) and not subscribed.wanted.takes_urgency(urgent=ctx.topics[told].urgent):
-        return Refuse("owner-withheld")
+        return Refuse(UNSUBSCRIBED)
     return told or Refuse("no-agreement")
 
 

@@ -19,8 +19,9 @@ from gateway.exchanges.decide_notice import decide_notice
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.stored_notices import Stored, open_notice
 from gateway.exchanges.subscriptions import Subscribed, for_person, open_subscription
+from gateway.exchanges.told_before import that_were_told
 from gateway.fhir.systems import NHS_NUMBER
-from gateway.notification.topics import SIGNAL_ENDED, Topic, told_to
+from gateway.notification.topics import RETRACTED, SIGNAL_ENDED, Topic, told_to
 from gateway.store import clock, feedback, outbox
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Read, Row
@@ -29,11 +30,16 @@ NAME = "list_notices"
 SIDES = ("received", "sent")
 UNDELIVERED = "undelivered"
 FIRST = (2**62, "~")  # before every notice
+OLDEST = (-1, "")  # before every notice, the oldest first
+MOST_DIGITS = 18  # of a number that every database holds
 
 
 @dataclass(frozen=True, slots=True)
 class ListNotices:
-    """A page of notices: ``side`` received or sent; ``state`` empty for all; ``after`` where the page before ended."""
+    """A page of notices: ``side`` received or sent; ``state`` empty for all; ``after`` where the page before ended.
+
+    ``oldest_first`` is of the side received.
+    """
 
     requester: Requester
     side: str = "received"
@@ -41,6 +47,7 @@ class ListNotices:
     after: str = ""
     count: int = 50
     request_id: str = ""
+    oldest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class NoticeLine:
     owner_name: str
     receiver: str
     receiver_name: str
-    number: int
+    number: int  # of its subscription's events; 0 on the side sent: a gap would tell of notices that are not its own
     subscription: str
     reason: str
     state: str  # received | acknowledged | overdue, of the side sent also undelivered
@@ -68,6 +75,8 @@ class NoticeLine:
     acknowledged_by: str
     note: str
     contact: dict[str, Any] | None  # whom an overdue one went to
+    corrects: tuple[str, ...] = ()  # earlier notices, told to this agency, that were wrong
+    overdue: str = ""  # the earlier notice that nobody has taken up
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +90,12 @@ class NoticePage:
 def list_notices(ctx: Context, ask: ListNotices, moment: Moment) -> Story[NoticePage]:
     """The agency's own notices, the last told first."""
     check_current(ask.requester, moment)
-    told, last = place_of(ask.after)
-    first, final = (ask.state, ask.state) if ask.state else feedback.ANY
+    told, last = place_of(ask.after, OLDEST if ask.oldest_first else FIRST)
     wanted = {
-        "agency": ask.requester.agency, "state_from": first, "state_to": final, "told": told, "last": last,
+        "agency": ask.requester.agency, "any_state": int(not ask.state), "state": ask.state, "told": told, "last": last,
         "count": ask.count + 1,
     }  # fmt: skip
-    rows = yield Read(feedback.NOTICES[ask.side], wanted)
+    rows = yield Read(feedback.RECEIVED_OLDEST_FIRST if ask.oldest_first else feedback.NOTICES[ask.side], wanted)
     found = [_opened(ctx, row) for row in rows[: ask.count]]
     entry = line(
         NAME, ask.requester, moment, Kind.SEARCH, DONE, request_id=ask.request_id,
@@ -101,10 +109,10 @@ def list_notices(ctx: Context, ask: ListNotices, moment: Moment) -> Story[Notice
     return Outcome(NoticePage(tuple(shown), following), (entry, *entries))
 
 
-def place_of(after: str) -> tuple[int, str]:
-    """Where a page begins, from the end of the page before."""
+def place_of(after: str, first: tuple[int, str] = FIRST) -> tuple[int, str]:
+    """Where a page begins, from the end of the page before; what is no such end begins with the first page."""
     told, _, notice = after.partition(".")
-    return (int(told), notice) if told.isascii() and told.isdigit() else FIRST
+    return (int(told), notice) if told.isascii() and told.isdigit() and len(told) <= MOST_DIGITS else first
 
 
 Opened = tuple[Stored, Awaited]
@@ -118,7 +126,8 @@ def _opened(ctx: Context, row: Row) -> Opened:
 def _received(
     ctx: Context, ask: ListNotices, found: list[Opened], moment: Moment
 ) -> Generator[Any, Any, tuple[list[NoticeLine], list[Entry]]]:
-    """Each notice decided again for the subscription that it came by."""
+    """Each notice decided again for the subscription that it came by. Which earlier ones were wrong is told whatever has
+    become of the permission, as it is when a notice is sent."""
     by_id: dict[str, Subscribed] = {}
     for identifier in dict.fromkeys(stored.subscription for stored, _ in found):
         rows = yield Read(outbox.SUBSCRIPTION, {"id": identifier})
@@ -127,7 +136,8 @@ def _received(
     for stored, awaited in found:
         subscribed = by_id[stored.subscription]
         permit, topic = yield from _decided(ctx, subscribed, stored, moment)
-        shown.append(_line(ctx, stored, awaited, subscribed.id, topic, moment))
+        corrects = yield from that_were_told(stored)
+        shown.append(_line(ctx, stored, awaited, subscribed.id, topic, moment, corrects))
         entries.append(_entry(ctx, ask, subscribed, stored, permit, moment))
     return shown, entries
 
@@ -146,10 +156,14 @@ def _decided(
     return (heard.about_it, topic) if topic else (None, "")
 
 
-def _line(ctx: Context, stored: Stored, awaited: Awaited, subscription: str, topic: str, moment: Moment) -> NoticeLine:
+def _line(
+    ctx: Context, stored: Stored, awaited: Awaited, subscription: str, topic: str, moment: Moment,
+    corrects: tuple[str, ...] = (),
+) -> NoticeLine:  # fmt: skip
     owner = moment.feeds[stored.owner]
     named = bool(topic) and not profile(owner).sensitive
-    told = ctx.topics.get(topic or SIGNAL_ENDED) or Topic(topic, topic, 3, False)
+    code = topic or (RETRACTED if corrects else SIGNAL_ENDED)
+    told = ctx.topics.get(code) or Topic(code, code, 3, False)
     said = awaited.said
     return NoticeLine(
         id=stored.id,
@@ -165,7 +179,7 @@ def _line(ctx: Context, stored: Stored, awaited: Awaited, subscription: str, top
         receiver_name=moment.feeds[awaited.receiver].name,
         number=stored.number or 0,
         subscription=subscription,
-        reason=stored.reason if topic else "",
+        reason=stored.reason if topic else "delete" if corrects else "",
         state=awaited.state,
         respond_by=awaited.respond_by,
         acknowledgement=said.code,
@@ -173,13 +187,15 @@ def _line(ctx: Context, stored: Stored, awaited: Awaited, subscription: str, top
         acknowledged_by=said.by,
         note=said.note,
         contact=said.contact,
+        corrects=corrects,
+        overdue=stored.extra.get("overdue", ""),
     )
 
 
 def _sent(ctx: Context, stored: Stored, awaited: Awaited, moment: Moment) -> NoticeLine:
     """A notice about one's own record: that it was received, and what came of it where the receiver's agreement says so."""
     shown = _line(ctx, stored, awaited, "", stored.topic, moment)
-    shown = replace(shown, owner=stored.owner, owner_name=moment.feeds[stored.owner].name, note="", acknowledged_by="")
+    shown = replace(shown, owner=stored.owner, owner_name=moment.feeds[stored.owner].name, note="", acknowledged_by="", number=0)
     if not ctx.agreements.says_what_came(awaited.receiver, clock.day(moment.at)):
         shown = replace(shown, acknowledgement="")
     waits = stored.state != outbox.DELIVERED and awaited.state == feedback.RECEIVED

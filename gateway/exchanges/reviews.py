@@ -51,6 +51,11 @@ class Matter:
     outcome: str = ""  # of the one who closed it
     sentence: str = ""
     closed_by: str = ""
+    users: tuple[str, ...] = ()  # whose acts it is together, where it is nobody's alone
+
+    def is_of(self, requester: Requester) -> bool:
+        """Whether it is the requester's own act, or partly."""
+        return self.agency == requester.agency and requester.user in (self.user, *self.users)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,8 @@ def open_item(ctx: Context, columns: Row) -> Item:
     identifier, kind, agency, body, opened, due, closed = columns
     told = orjson.loads(open_sealed(ctx.vault.shelf("review"), body, identifier))
     why = tuple((name, value) for name, value in told.pop("why"))
-    return Item(identifier, kind, agency, Matter(why=why, **told), opened, due, closed)
+    users = tuple(told.pop("users", ()))
+    return Item(identifier, kind, agency, Matter(why=why, users=users, **told), opened, due, closed)
 
 
 def list_reviews(ctx: Context, ask: OwnQueue, moment: Moment) -> Story[list[Item]]:
@@ -144,7 +150,7 @@ def close_review(ctx: Context, ask: Closing, moment: Moment) -> Story[Item]:
     item = yield from _mine(ctx, ask)
     if not ask.requester.user:
         raise Forbidden(NEEDS_USER)
-    if (item.matter.agency, item.matter.user) == (ask.requester.agency, ask.requester.user):
+    if item.matter.is_of(ask.requester):
         raise Forbidden(SECOND_PERSON)
     matter = replace(item.matter, outcome=ask.outcome, sentence=ask.sentence, closed_by=ask.requester.user)
     again = _due_again(ctx, item, ask.outcome, moment.at)

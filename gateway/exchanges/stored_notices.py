@@ -62,9 +62,13 @@ def notice_entry(
     name: str, subscribed: Subscribed, stored: Stored, moment: Moment, ctx: Context, kind: Kind, outcome: int,
     told: str = "", number: int | None = None, **more: Any,
 ) -> Entry:  # fmt: skip
-    """A line of the access log about one notice: to whom, about whom, on what basis."""
+    """A line of the access log about one notice: to whom, about whom, on what basis.
+
+    Its number stands there where the holder is the receiver: to another holder a gap in the numbers would tell of
+    notices that were not its own.
+    """
     detail = [("notice", stored.id), ("topic", told or stored.topic), ("attempt", str(stored.attempts + 1))]
-    if number:
+    if number and stored.owner == subscribed.agency:
         detail.append(("number", str(number)))
     detail += [("corrects", one) for one in stored.corrects[:MOST_NAMED]]
     return Entry(

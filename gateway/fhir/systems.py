@@ -9,6 +9,7 @@ from typing import Final
 
 BASE: Final = "https://gateway.example/fhir"
 
+URI: Final = "urn:ietf:rfc:3986"
 NHS_NUMBER: Final = "https://fhir.nhs.uk/Id/nhs-number"
 ODS_CODE: Final = "https://fhir.nhs.uk/Id/ods-organization-code"
 SDS_USER: Final = "https://fhir.nhs.uk/Id/sds-user-id"

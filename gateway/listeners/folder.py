@@ -2,12 +2,14 @@
 
 A watched folder has four folders of its own: ``in`` (where the agency writes), ``working``, ``done`` and ``refused``. A file is
 moved to ``working`` before it is read: a rename has one winner, so any number of watchers may look. After a crash what stands in
-``working`` is taken up again; records are applied by their own keys, so that what was applied before does no harm.
+``working`` is taken up again; records are applied by their own keys, so that what was applied before does no harm. A file
+that cannot be read is tried a few times, goes to ``refused`` with the reason, and holds up no other.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import hashlib
 import json
@@ -23,7 +25,7 @@ from typing import Any, BinaryIO
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import new_id
 from gateway.exchanges.load_file_once import FileLoaded, find_loaded, keep_loaded
-from gateway.fhir.outcomes import GatewayError, Unavailable, outcome
+from gateway.fhir.outcomes import GatewayError, Unavailable, Unprocessable, outcome
 from gateway.listeners.configuration import WatchedFolder
 from gateway.store.ledger import Ledger
 
@@ -33,6 +35,11 @@ LOOK_EVERY = 2.0  # seconds
 UNFINISHED = (".part", ".tmp", ".filepart", ".partial")
 FOLDERS = ("in", "working", "done", "refused")
 CHUNK = 1 << 20
+MOST_NAME = 200  # bytes of a name; a file system takes 255, and time and ``.report.json.part`` come to it
+MOST_FAILURES = 10
+OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.ENOMEM})  # want of room: no file's fault
+MAY_NOT = "The gateway may not open this file. Give its account the right to read it, and drop it again."
+UNREADABLE = "The gateway could not read this file, though it tried several times; its operator finds the reason in its log."
 
 Loading = Callable[[Requester, str, BinaryIO], Awaitable[dict[str, Any]]]  # gives the report, FHIR Parameters
 
@@ -55,6 +62,7 @@ class Watch:
     config: WatchedFolder
     load: Loading
     _seen: dict[str, Seen] = field(default_factory=dict)
+    _failures: dict[str, int] = field(default_factory=dict)  # of files in working, by name
 
     @property
     def requester(self) -> Requester:
@@ -79,21 +87,32 @@ class Watch:
             await asyncio.sleep(LOOK_EVERY)
 
     async def look(self, now: float) -> int:
-        """Load what is complete, oldest first; gives how many files that were."""
+        """Load what is complete, oldest first; gives how many files that were. A file that fails leaves the others be."""
         loaded = 0
         for path in await asyncio.to_thread(_files, self.config.path / "working"):
-            loaded += await self._settle(path)
+            loaded += await self._guarded(path, path)
         for name in await asyncio.to_thread(self._complete, now):
-            working = self.config.path / "working" / f"{new_id()[:12]}-{name}"
-            if await asyncio.to_thread(_taken, self.config.path / "in" / name, working):
-                loaded += await self._settle(working)
+            working = self.config.path / "working" / _cut(f"{new_id()[:12]}-{name}")
+            loaded += await self._guarded(self.config.path / "in" / name, working)
         return loaded
+
+    async def _guarded(self, stands: Path, working: Path) -> int:
+        """Take a file where it stands, and settle it. What fails beside the reading is logged, and tried at the next look."""
+        try:
+            if stands == working or await asyncio.to_thread(_taken, stands, working):
+                return await self._settle(working)
+        except Exception:
+            log.exception("a file could not be moved; trying again", extra=_reference(working))
+        return 0
 
     def _complete(self, now: float) -> list[str]:
         """Names of plain files that have looked the same for long enough. Links and folders are left where they are."""
         found: dict[str, Seen] = {}
         for entry in os.scandir(self.config.path / "in"):
-            state = entry.stat(follow_symlinks=False)
+            try:
+                state = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # another watcher took it meanwhile
+                continue
             if not stat.S_ISREG(state.st_mode) or entry.name.startswith(".") or entry.name.lower().endswith(UNFINISHED):
                 continue
             before = self._seen.get(entry.name)
@@ -110,12 +129,25 @@ class Watch:
                 report, good = await self._report(source)
         except (Unavailable, BlockingIOError, FileNotFoundError):
             return 0
+        except Exception as error:
+            log.exception("a file could not be read", extra=_reference(working))
+            if not self._is_given_up(working, error):
+                return 0
+            report, good = _refusal(Unprocessable(MAY_NOT if isinstance(error, PermissionError) else UNREADABLE)), False
         await asyncio.to_thread(self._put_away, working, report, good)
+        self._failures.pop(working.name, None)
         return 1
+
+    def _is_given_up(self, working: Path, error: Exception) -> bool:
+        """Whether a file has failed often enough; what fails for want of room is counted against none."""
+        if isinstance(error, OSError) and error.errno in OURS:
+            return False
+        failures = self._failures[working.name] = self._failures.get(working.name, 0) + 1
+        return failures >= MOST_FAILURES
 
     def _put_away(self, working: Path, report: dict[str, Any], good: bool) -> None:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-        target = self.config.path / ("done" if good else "refused") / f"{stamp}-{working.name}"
+        target = self.config.path / ("done" if good else "refused") / f"{stamp}-{_cut(working.name)}"
         _write(target.with_name(f"{target.name}.report.json"), report)
         working.rename(target)
 
@@ -141,6 +173,17 @@ class Watch:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
+
+
+def _cut(name: str) -> str:
+    """A name that leaves room for what we add to it: where it is long, its beginning and its end."""
+    raw = os.fsencode(name)
+    return name if len(raw) <= MOST_NAME else (raw[: MOST_NAME - 51] + b"~" + raw[-50:]).decode(errors="ignore")
+
+
+def _reference(working: Path) -> dict[str, str]:
+    """A file for the log: by our id, since its name is the agency's and may name somebody."""
+    return {"operation": "folder", "file": working.name[:12]}
 
 
 def _taken(dropped: Path, working: Path) -> bool:

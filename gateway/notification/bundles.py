@@ -165,8 +165,8 @@ def _event(notice: Notice, route: Route, content: str) -> Resource:
     ]
     if content != "empty":
         parts.append({"name": "focus", "valueReference": {"reference": f"urn:uuid:{_uuid(notice.id, '-s')}"}})
-    earlier = (f"urn:uuid:{_uuid(one, '-s')}" for one in notice.corrects)
-    parts += [{"name": "additional-context", "valueReference": {"reference": one}} for one in earlier]
+        earlier = ({"system": systems.URI, "value": f"urn:uuid:{_uuid(one)}"} for one in notice.corrects)
+        parts += [{"name": "additional-context", "valueReference": {"identifier": one}} for one in earlier]
     return {"name": "notification-event", "part": parts}
 
 

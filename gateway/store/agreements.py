@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import BigInteger, LargeBinary, Text, bindparam, select, update
+from sqlalchemy import BigInteger, LargeBinary, Text, bindparam, or_, select, update
 
 from gateway.store import migrate
 from gateway.store.ledger import Rows
@@ -14,6 +14,16 @@ from gateway.store.tables import agreement, approver
 _IN_FORCE = select(*agreement.columns).where(agreement.c.ended.is_(None)).order_by(agreement.c.source, agreement.c.id)
 _APPROVERS = select(*approver.columns).order_by(approver.c.agency, approver.c.added, approver.c.id)
 _SOURCES = select(agreement.c.source).distinct().order_by(agreement.c.source)
+
+# The documents that were in force at a time, of those that were published.
+IN_FORCE_AT = Statement(
+    select(*agreement.columns)
+    .where(
+        agreement.c.published <= bindparam("at", type_=BigInteger),
+        or_(agreement.c.ended.is_(None), agreement.c.ended > bindparam("at", type_=BigInteger)),
+    )
+    .order_by(agreement.c.source, agreement.c.id)
+)
 
 # The documents in force, who may sign, and every organisation that ever published: read together.
 APPROVERS = Read(Statement(_APPROVERS))

@@ -22,6 +22,7 @@ CARD_CLIENT = Statement(
     .select_from(card_client.join(client, client.c.id == card_client.c.client))
     .where(card_client.c.issuer == bindparam("issuer", type_=Text))
 )
+CARD_PURPOSES = Statement(select(card_client.c.client, card_client.c.purpose))  # whose charts ask by themselves, what for
 ORIGINS = Statement(select(card_client.c.origins))
 ADD_CARD_CLIENT = Added(card_client, new_only=True)
 REMOVE_CARD_CLIENT = Statement(delete(card_client).where(card_client.c.client == bindparam("client_id", type_=Text)))

@@ -11,7 +11,6 @@ from gateway.store.tables import acknowledgement, call_back, outbox, reply
 
 RECEIVED, ACKNOWLEDGED, OVERDUE = "received", "acknowledged", "overdue"
 STATES = (RECEIVED, ACKNOWLEDGED, OVERDUE)
-ANY = ("", "~")  # from and to: every state lies between them
 
 _at = bindparam("at", type_=BigInteger)
 
@@ -59,24 +58,27 @@ DUE_ACKNOWLEDGEMENTS = Statement(
 NOTICE_ROW = Statement(select(*COLUMNS).where(outbox.c.id == bindparam("id", type_=Text)))
 
 
-def _page(side: ColumnElement[str]) -> Select[tuple[object, ...]]:
+def _page(side: ColumnElement[str], oldest_first: bool = False) -> Select[tuple[object, ...]]:
     """A page of one side's notices, the last told first, with the row of the outbox before that of the acknowledgement."""
     told, last = bindparam("told", type_=BigInteger), bindparam("last", type_=Text)
+    at, notice = acknowledgement.c.told, acknowledgement.c.notice
+    follows = or_(at > told, and_(at == told, notice > last)) if oldest_first else or_(at < told, and_(at == told, notice < last))
+    order = (at, notice) if oldest_first else (at.desc(), notice.desc())
     return (
         select(*COLUMNS, *acknowledgement.columns)
         .select_from(acknowledgement.join(outbox, outbox.c.id == acknowledgement.c.notice))
         .where(
             side == bindparam("agency", type_=Text),
-            acknowledgement.c.state >= bindparam("state_from", type_=Text),
-            acknowledgement.c.state <= bindparam("state_to", type_=Text),
-            or_(acknowledgement.c.told < told, and_(acknowledgement.c.told == told, acknowledgement.c.notice < last)),
+            or_(bindparam("any_state", type_=Integer) == 1, acknowledgement.c.state == bindparam("state", type_=Text)),
+            follows,
         )
-        .order_by(acknowledgement.c.told.desc(), acknowledgement.c.notice.desc())
+        .order_by(*order)
         .limit(bindparam("count", type_=Integer))
     )
 
 
 NOTICES = {"received": Statement(_page(acknowledgement.c.receiver)), "sent": Statement(_page(acknowledgement.c.owner))}
+RECEIVED_OLDEST_FIRST = Statement(_page(acknowledgement.c.receiver, oldest_first=True))
 OUTBOX_COLUMNS = len(COLUMNS)
 
 # --- call-back requests ---

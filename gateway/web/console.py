@@ -148,4 +148,4 @@ def _midnight(text: str) -> int | None:
 def _place(text: str) -> tuple[int, str] | None:
     """The cursor of a page, as its form carries it."""
     recorded, _, identifier = text.partition(".")
-    return (int(recorded), identifier[:64]) if recorded.isascii() and recorded.isdigit() and len(recorded) < 20 else None
+    return (int(recorded), identifier[:64]) if recorded.isascii() and recorded.isdigit() and len(recorded) <= 18 else None

@@ -25,6 +25,21 @@ SAID = {"answered": "Your answer is on record.", "closed": "The call-back reques
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Notices under one heading, and where more of them stand."""
+
+    name: str
+    cards: list[Card]
+    more: str
+    more_name: str = "Earlier notices"
+
+    @property
+    def count(self) -> str:
+        """How many there are, as far as this page knows."""
+        return f"{len(self.cards)} and more" if self.more else str(len(self.cards))
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """A notice with whom to ring: the owner's desks, and who in our own agency it went to when nobody answered."""
 
@@ -34,18 +49,21 @@ class Card:
 
 
 async def show(visit: Visit) -> Response:
-    """``GET /inbox``: what waits for an answer, overdue first."""
-    after = _after(visit)
-    overdue = NoticePage((), "") if after else await _listed(visit, "overdue", "")
-    waiting = await _listed(visit, "received", after)
-    groups = [("Overdue", _cards(visit, overdue)), ("Waiting for an answer", _cards(visit, waiting))]
-    return _page(visit, "Notices", groups, waiting.next)
+    """``GET /inbox``: what waits for an answer, overdue first, of these the oldest; each group has pages of its own."""
+    after, late = _place(visit, "after"), _place(visit, "overdue")
+    overdue = NoticePage((), "") if after else await _listed(visit, "overdue", late, oldest_first=True)
+    waiting = NoticePage((), "") if late else await _listed(visit, "received", after)
+    groups = [
+        Group("Overdue", _cards(visit, overdue), _more(visit, overdue.next, "overdue"), "More that is overdue"),
+        Group("Waiting for an answer", _cards(visit, waiting), _more(visit, waiting.next)),
+    ]
+    return _page(visit, "Notices", groups)
 
 
 async def answered(visit: Visit) -> Response:
     """``GET /inbox/answered``: what has been answered, the last told first."""
-    page = await _listed(visit, "acknowledged", _after(visit))
-    return _page(visit, "Answered notices", [("Answered", _cards(visit, page))], page.next)
+    page = await _listed(visit, "acknowledged", _place(visit, "after"))
+    return _page(visit, "Answered notices", [Group("Answered", _cards(visit, page), _more(visit, page.next))])
 
 
 async def acknowledge(visit: Visit) -> Response:
@@ -63,7 +81,7 @@ async def acknowledge(visit: Visit) -> Response:
 
 async def call_backs(visit: Visit) -> Response:
     """``GET /inbox/call-backs``: who wants to be rung, whom it is about, and by when."""
-    ask = ListCallBacks(visit.requester, "open", _after(visit), COUNT, visit.request_id)
+    ask = ListCallBacks(visit.requester, "open", _place(visit, "after"), COUNT, visit.request_id)
     page = await visit.web.ledger.run(list_call_backs, ask)
     found = sorted(page.call_backs, key=lambda one: one.due)
     return visit.page("call_backs.html", found=found, now=clock.now(), more=_more(visit, page.next), said=_said(visit))
@@ -79,8 +97,8 @@ async def close(visit: Visit) -> Response:
     return visit.to("/inbox/call-backs?said=closed")
 
 
-async def _listed(visit: Visit, state: str, after: str) -> NoticePage:
-    ask = ListNotices(visit.requester, "received", state, after, COUNT, visit.request_id)
+async def _listed(visit: Visit, state: str, after: str, oldest_first: bool = False) -> NoticePage:
+    ask = ListNotices(visit.requester, "received", state, after, COUNT, visit.request_id, oldest_first)
     return await visit.web.ledger.run(list_notices, ask)
 
 
@@ -91,21 +109,19 @@ def _cards(visit: Visit, page: NoticePage) -> list[Card]:
     ]  # fmt: skip
 
 
-def _page(visit: Visit, heading: str, groups: list[tuple[str, list[Card]]], following: str) -> Response:
-    return visit.page(
-        "inbox.html", heading=heading, groups=groups, answers=ACKNOWLEDGEMENTS, more=_more(visit, following), said=_said(visit),
-    )  # fmt: skip
+def _page(visit: Visit, heading: str, groups: list[Group]) -> Response:
+    return visit.page("inbox.html", heading=heading, groups=groups, answers=ACKNOWLEDGEMENTS, said=_said(visit))
 
 
-def _after(visit: Visit) -> str:
-    after = visit.request.query_params.get("after", "")
+def _place(visit: Visit, name: str) -> str:
+    after = visit.request.query_params.get(name, "")
     if len(after) > MOST_AFTER:
         raise BadRequest("This address cannot be read.")
     return after
 
 
-def _more(visit: Visit, following: str) -> str:
-    return f"{visit.request.url.path}?after={quote(following)}" if following else ""
+def _more(visit: Visit, following: str, name: str = "after") -> str:
+    return f"{visit.request.url.path}?{name}={quote(following)}" if following else ""
 
 
 def _said(visit: Visit) -> str:

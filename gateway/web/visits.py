@@ -9,7 +9,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, quote
 
@@ -35,6 +35,7 @@ log = logging.getLogger("gateway.web")
 MAX_FORM = 64 << 10
 MAX_FIELDS = 50
 FORM = "application/x-www-form-urlencoded"
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # all but tab and line ends; no database keeps NUL in a text
 REQUEST_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 SIGNED_IN = "signed in"  # a page for whoever is signed in, whatever their roles
 NOT_YOUR_ROLE = "Your role does not open this page."
@@ -165,6 +166,7 @@ class Served:
 
     async def _answer(self, visit: Visit) -> Response:
         page = self._page
+        check_readable(visit.request.query_params.multi_items())
         if page.scope and visit.staff is None:
             if page.method != "GET":
                 raise Ended("You were signed out before you sent this. Nothing was done: please sign in and do it again.")
@@ -173,6 +175,7 @@ class Served:
             visit = acting(visit, page.scope)
         if page.method == "POST":
             visit = replace(visit, form=await form_of(visit.request))
+            check_readable(visit.form.items())
             check_sent_from_here(visit)
         return await page.handler(visit)
 
@@ -201,6 +204,12 @@ def acting(visit: Visit, scope: str) -> Visit:
     if requester is None:
         raise Forbidden(NOT_YOUR_ROLE)
     return replace(visit, requester=requester)
+
+
+def check_readable(fields: Iterable[tuple[str, str]]) -> None:
+    """No control characters, whether in an address or in a form. Raises BadRequest."""
+    if any(CONTROL.search(text) for pair in fields for text in pair):
+        raise BadRequest("What was sent holds characters that cannot be read.")
 
 
 async def form_of(request: Request) -> dict[str, str]:

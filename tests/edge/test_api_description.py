@@ -166,9 +166,12 @@ async def test_everything_that_it_claims_answers(fed: World) -> None:
             if answer.status_code == 404:
                 outcome(answer, 404)
         for parameter in one.get("searchParam", ()):
-            value = {"token": f"{systems.NHS_NUMBER}|{LEO.nhs}", "date": "ge2020-01-01", "uri": "https://x.example", "reference": "Consent/x"}[
-                parameter["type"]
-            ]
+            value = {
+                "token": f"{systems.NHS_NUMBER}|{LEO.nhs}",
+                "date": "ge2020-01-01",
+                "uri": "https://x.example",
+                "reference": "Consent/x",
+            }[parameter["type"]]
             value = {
                 "status": "active",
                 "outcome": "0",
@@ -210,7 +213,7 @@ async def test_every_published_definition_is_valid_and_found_where_it_says(world
     listed = (await world.client.get(f"/fhir/{kind}")).json()
     assert is_valid(listed)
     resources = [entry["resource"] for entry in listed.get("entry", ())]
-    assert len(resources) == listed["total"] == sum(name == kind for name, _ in published())
+    assert len(resources) == listed["total"] == sum(name == kind for name, _ in world.gateway.edge.definitions.resources)
     for one in resources:
         assert is_valid(one)
         assert (await world.client.get(f"/fhir/{kind}/{one['id']}")).json() == one

@@ -91,6 +91,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("a channel type of another guide", {"channel": {"_type": {"extension": [{"url": "https://x.example/zulip", "valueCode": "a"}]}}}, "Subscription.channel.type"),
     ("an extension of the channel that is not known", {"channel": {"extension": [{"url": "https://x.example/batch", "valueCode": "a"}]}}, "Subscription.channel.extension"),
     ("a heartbeat every second", {"channel": stated("backport-heartbeat-period", valueUnsignedInt=1)}, "backport-heartbeat-period"),
+    ("heartbeats among messages", {"channel": stated("backport-heartbeat-period", valueUnsignedInt=60)}, "backport-heartbeat-period"),
     ("a timeout of no time", {"channel": stated("backport-timeout", valueUnsignedInt=0)}, "backport-timeout"),
     ("a timeout that is no number", {"channel": stated("backport-timeout", valueString="5")}, "backport-timeout"),
     ("a most of no notification", {"channel": stated("backport-max-count", valueUnsignedInt=1)}, "backport-max-count"),

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import importlib.util
 import shutil
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,19 +15,22 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from httpx import ASGITransport
 
 from gateway import app as wiring
-from gateway.audit.checkpoint import BadCheckpoint, Key, parse_and_verify
+from gateway.audit.checkpoint import BadCheckpoint, Key, parse_and_verify, sign
 from gateway.audit.cosignature import cosignatures
-from gateway.audit.merkle import leaf_hash, verify_consistency, verify_inclusion
+from gateway.audit.merkle import Frontier, consistency_proof, leaf_hash, verify_consistency, verify_inclusion
 from gateway.audit.receipt import parse_receipt
 from gateway.audit.submission import Submission
-from gateway.audit.vouched import HOUR
+from gateway.audit.vouched import HOUR, INCONSISTENT, SIGNS, Witness
 from gateway.cosigning import AGAIN_AFTER, Desk, ask_witnesses, sign_and_ask, take_up
 from gateway.demo.people import AMINA, COUNCIL, STRANGER, TRUST
 from gateway.deployment import Gateway
+from gateway.exchanges.decide_notice import Unvouched
 from gateway.exchanges.declare_restore import Lost, check_lost, declare_restore
+from gateway.exchanges.lease_notice import Due, lease_notice
 from gateway.exchanges.witnesses import NewWitness, add_witness, remove_witness, witness_log
 from gateway.fhir.outcomes import Conflict, GatewayError, Unprocessable
 from gateway.partners.witnesses import Replied
@@ -40,6 +44,7 @@ from gateway.store.verify_log import verify_log
 from tests.data.edge import exchange, log_of, outcome
 from tests.edge.durable import all_sealed, ask, change
 from tests.edge.guardians import overrides, settled, urgent
+from tests.edge.test_delivery_lease import one_notice
 from tests.world import BASE, World, settings_for
 
 CHECKPOINT, INCLUSION, CONSISTENCY = "/audit/checkpoint", "/audit/proof/inclusion", "/audit/proof/consistency"
@@ -246,6 +251,26 @@ async def test_a_witness_answers_as_the_protocol_says(fed: World, other: Other) 
         assert (await other.client.post("/witness/add-checkpoint", content=text)).status_code in (400, 413)
 
 
+async def test_of_submissions_at_once_one_is_signed(world: World) -> None:
+    """Compared and stored in one, by all workers: nobody rolls back what another signed in between."""
+    key, origin = Ed25519PrivateKey.generate(), "council.example/log"
+    leaves = [leaf_hash(bytes([number])) for number in range(60)]
+    await world.gateway.ledger.run_alone(witness_log, Key.of(origin, key).text)
+
+    async def submits(old: int, size: int) -> int:
+        note = sign(origin, size, Frontier().extend(leaves[:size]).root(), key)
+        body = Submission(old, consistency_proof(leaves, old, size) if old else (), note).text()
+        return (await world.client.post("/witness/add-checkpoint", content=body.encode())).status_code
+
+    assert await submits(0, 5) == 200
+    known = 5
+    for size in (10, 20, 30, 40, 50):
+        told = await asyncio.gather(*(submits(known, size + step) for step in range(4)))
+        assert sorted(told) == [200, 409, 409, 409]
+        known = size + told.index(200)
+        assert ask(world.settings, "SELECT size FROM witnessed_log") == [(known,)]
+
+
 async def test_a_witness_that_lost_track_is_asked_from_what_it_knows(fed: World, other: Other) -> None:
     """A signature that was given but not received, and one that was forgotten there: both are made good by asking once more."""
     desk = await introduce(fed, other)
@@ -312,6 +337,19 @@ async def test_a_log_that_was_taken_back_stops_all_but_overrides(fed: World, oth
     assert (await _ready(fed))["log"] == "stopped"
 
 
+async def test_notices_wait_while_nobody_vouches_for_the_log(world: World) -> None:
+    """They stay in the outbox as they are, neither sent nor withheld, and go when there is a signature."""
+    notice = await one_notice(world)
+    vouched = world.gateway.context.vouched
+    vouched.take([Witness("council.example", INCONSISTENT, clock.now())])
+    stands = ask(world.settings, "SELECT state, attempts, epoch, number FROM outbox")
+    with pytest.raises(Unvouched):
+        await world.gateway.ledger.run_alone(lease_notice, Due(notice))
+    assert ask(world.settings, "SELECT state, attempts, epoch, number FROM outbox") == stands
+    vouched.take([Witness("council.example", SIGNS, clock.now())])
+    assert await world.gateway.ledger.run_alone(lease_notice, Due(notice)) is not None
+
+
 async def test_a_witness_that_errs_stops_nothing(fed: World, other: Other) -> None:
     """It says that the tree is another one, but the head that it signed itself leads to ours: that is its own fault."""
     desk = await introduce(fed, other)
@@ -332,8 +370,6 @@ async def test_a_tree_that_was_rewritten_is_not_signed(fed: World, other: Other)
     desk = await introduce(fed, other)
     size = await grow(fed)
     await ask_witnesses(desk, clock.now())
-    from gateway.audit.merkle import Frontier
-
     change(fed.settings, "UPDATE audit_leaf SET hash = ? WHERE place = 2", bytes(32))
     await fed.social_worker().hears(STRANGER, "safeguarding-s47", case="C-1")
     await all_sealed(fed.settings, fed.gateway.ledger)
@@ -431,8 +467,6 @@ async def test_an_erased_person_leaves_every_proof_valid(fed: World, tmp_path: P
 
 def cut(world: World, size: int) -> None:
     """The database as a backup had it: everything after an entry is gone, head and heads too."""
-    from gateway.audit.merkle import Frontier
-
     hashes = [bytes(one) for (one,) in ask(world.settings, "SELECT hash FROM audit_leaf ORDER BY place")][:size]
     change(world.settings, "DELETE FROM audit_entry WHERE id IN (SELECT entry FROM audit_leaf WHERE place >= ?)", size)
     change(world.settings, "DELETE FROM audit_leaf WHERE place >= ?", size)
@@ -491,12 +525,51 @@ async def test_a_restore_is_declared_before_anything_else_is_done(fed: World) ->
         await check_lost(context, ledger, Lost(signed.note))
 
 
+def command(world: World, *words: str) -> subprocess.CompletedProcess[str]:
+    """``gateway audit ...`` on the world's database."""
+    settings = world.settings
+    environment = {
+        "PATH": "/usr/bin:/bin", "GATEWAY_KIND": "test", "GATEWAY_DATA": str(settings.data),
+        "GATEWAY_KEYS": str(settings.keys_folder), "GATEWAY_DATABASE_URL": settings.database_url,
+        "GATEWAY_AGREEMENTS": str(settings.agreements),
+    }  # fmt: skip
+    run = [Path(sys.executable).with_name("gateway"), "audit", *words]
+    return subprocess.run(run, env=environment, capture_output=True, text=True, timeout=120)
+
+
+async def test_the_commands_of_an_operator(fed: World, other: Other, tmp_path: Path) -> None:
+    """Keys to hand over, a witness added and listed, a log witnessed, an export that its script passes, a restore refused."""
+    await grow(fed)
+
+    async def run(*words: str) -> str:
+        told = await asyncio.to_thread(command, fed, *words)
+        assert told.returncode == 0, told.stderr
+        return told.stdout
+
+    log, witness = (await run("keys")).splitlines()
+    assert log == f"log {keys_of(fed.gateway)[0].text}"
+    assert witness.startswith("witness gateway.example/witness/")
+    await run("witness", "add", other.key.text, "https://council.example/witness/add-checkpoint")
+    await run("witness-for", keys_of(other.gateway)[0].text)
+    listed = await run("witness", "list")
+    assert other.key.name in listed and keys_of(other.gateway)[0].name in listed
+    await run("witness", "remove", other.key.name)
+    folder = tmp_path / "export"
+    assert "entries in" in await run("export", "--out", str(folder))
+    checking = [sys.executable, str(folder / "verify.py"), str(folder)]
+    told = await asyncio.to_thread(subprocess.run, checking, capture_output=True, text=True, timeout=60)
+    assert (told.returncode, told.stdout[:3]) == (0, "OK:"), told.stdout
+    (tmp_path / "head").write_text((await fed.auditor().get(CHECKPOINT)).text)
+    told = await asyncio.to_thread(command, fed, "declare-restore", "--last", str(tmp_path / "head"))
+    assert told.returncode != 0 and "Nothing was lost" in told.stderr
+    told = await asyncio.to_thread(command, fed, "export", "--out", str(folder))
+    assert told.returncode != 0 and "not empty" in told.stderr
+
+
 def test_a_receipt_for_another_log_is_refused(tmp_path: Path) -> None:
     """A checkpoint of a stranger vouches for nothing of ours."""
     make_keys(tmp_path / "a.keys", "test")
     make_keys(tmp_path / "b.keys", "test")
-    from gateway.audit.checkpoint import sign
-
     vault = load_keys(tmp_path / "a.keys")
     note = sign(log_keys(vault, 0)[0].name, 1, bytes(32), load_keys(tmp_path / "b.keys").signing)
     with pytest.raises(BadCheckpoint):

@@ -139,7 +139,11 @@ def test_a_dry_run_names_the_place_of_each_refusal() -> None:
         ("dfe-csc-api", b"not json", "JSON"),
         ("crosswalk", b"\x00\x01", "NUL"),
         ("hl7v2-adt", b"PID|1\r", ""),
-        ("nonsense", b"{}", "The formats are: crosswalk, dfe-cin-census, dfe-csc-api, dfe-ssda903, fhir, hl7v2-adt, mhsds, relationships, ssd."),
+        (
+            "nonsense",
+            b"{}",
+            "The formats are: crosswalk, dfe-cin-census, dfe-csc-api, dfe-ssda903, fhir, hl7v2-adt, mhsds, relationships, ssd.",
+        ),
     ],
 )
 def test_a_file_of_which_nothing_can_be_read_is_refused(fmt: str, content: bytes, says: str, tmp_path: Path) -> None:
@@ -177,7 +181,18 @@ def test_a_bad_map_is_named_by_file_and_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "fmt",
-    ["crosswalk", "dfe-cin-census", "dfe-cin-census@2021", "dfe-csc-api", "dfe-ssda903", "fhir", "hl7v2-adt", "mhsds", "relationships", "ssd"],
+    [
+        "crosswalk",
+        "dfe-cin-census",
+        "dfe-cin-census@2021",
+        "dfe-csc-api",
+        "dfe-ssda903",
+        "fhir",
+        "hl7v2-adt",
+        "mhsds",
+        "relationships",
+        "ssd",
+    ],
 )
 def test_a_map_is_explained_in_words(fmt: str, tmp_path: Path) -> None:
     """As a table to read, and as a page to send round."""
@@ -417,3 +432,29 @@ def test_a_client_is_revoked_once_known(deployment: Path) -> None:
     assert "no client nobody" in gateway("client", "revoke", "nobody", "--data", deployment).plain
     ran = gateway("client", "revoke", "trust-epr", "--data", deployment)
     assert (ran.code, ran.out) == (0, "client trust-epr is revoked\n")
+
+
+def test_notices_are_sent_once_more_by_receiver_topic_and_time(deployment: Path) -> None:
+    """Counted in a dry run; an agency, topic or time that is none is said in one line."""
+    words = ("outbox", "replay", "--data", deployment, "--receiver")
+    assert gateway(*words, people.COUNCIL, "--dry-run").out == "0 notices would be queued once more\n"
+    assert (
+        gateway(*words, people.COUNCIL, "--topic", "discharged", "--since", "2026-11-21").out
+        == "0 notices are queued once more\n"
+    )
+    assert "no agency NOBODY" in gateway(*words, "NOBODY").plain
+    assert "no topic gossip" in gateway(*words, people.COUNCIL, "--topic", "gossip").plain
+    assert "is no time" in gateway(*words, people.COUNCIL, "--until", "yesterday").plain
+
+
+def test_the_key_of_notices_is_changed_in_two_steps(tmp_path: Path, deployment: Path) -> None:
+    """Rotate, then retire; each says what to do next, and neither is done twice."""
+    keys = tmp_path / "keys"
+    shutil.copytree(Settings(data=deployment, kind="demo").keys_folder, keys)
+    here = {"GATEWAY_KEYS": str(keys)}
+    assert "one key" in gateway("keys", "retire", "--data", deployment, **here).plain
+    added = gateway("keys", "rotate", "--data", deployment, **here)
+    assert (added.code, "restart every worker" in added.out) == (0, True)
+    assert "two keys" in gateway("keys", "rotate", "--data", deployment, **here).plain
+    retired = gateway("keys", "retire", "--data", deployment, **here)
+    assert (retired.code, retired.out.split()[0] != added.out.split()[0]) == (0, True)

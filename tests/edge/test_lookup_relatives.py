@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -34,6 +37,25 @@ async def test_a_mothers_children_are_told_of_each_by_a_group(fed: World) -> Non
     await tells(fed, "council-system", patient(SECOND), flag(SECOND, "f1"), related(AMINA, SECOND, "CHILD"))
     assert await says(fed, AMINA, "children") == [("children", "known", None)] * 2
     assert await says(fed, AMINA, "self", "children") == [("self", "not-known", None), *[("children", "known", None)] * 2]
+
+
+@pytest.mark.parametrize("purpose", [S47, CARE])
+async def test_who_asks_about_fewer_never_hears_more(fed: World, purpose: str) -> None:
+    """Whoever is asked about of the person, their children and their parents: the groups of the wider question, and no other."""
+    leave = people.permit(people.TRUST, CARE, "existence", "status", "contact", "relative-identity")
+    await wishes(fed, "council-system", LEO, AMINA, leave)
+    asks = fed.social_worker() if purpose == S47 else fed.ward()
+    case = "C-1" if purpose == S47 else ""
+
+    async def heard(*about: str) -> list[str]:
+        return [json.dumps(one) for one in groups(await asks.hears(AMINA, purpose, *about, case=case))]
+
+    everybody = ("self", "children", "parents")
+    wide = await heard(*everybody)
+    assert wide
+    for number in (1, 2):
+        for about in combinations(everybody, number):
+            assert not Counter(await heard(*about)) - Counter(wide), about
 
 
 async def test_a_childs_parents_are_told_of(fed: World) -> None:

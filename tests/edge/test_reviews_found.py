@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import Text, bindparam, update
 from gateway.audit.entry import DONE, Kind
 from gateway.demo.people import AMINA, BETH, LEO, STRANGER, Person, day
 from gateway.exchanges.administer import OPERATOR
-from gateway.exchanges.find_reviews import AFTER_WISH, NO_CASE
+from gateway.exchanges.find_reviews import AFTER_WISH, ASKED_OFTEN, MANY, NO_CASE
 from gateway.exchanges.lines import line
 from gateway.listing.reviews import review_rows
 from gateway.reconciling import find_daily, find_in
@@ -20,8 +21,9 @@ from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Read, Statement, Write
 from gateway.store.tables import daily_turn
 from tests.edge.guardians import guardian, queue, settled
+from tests.edge.record_system import record_system
 from tests.stories.county import CARE, S47, flag, patient, somebody, tells
-from tests.world import World
+from tests.world import World, groups
 
 A, B = somebody(0), somebody(1)
 MENTAL = {"agency": "TMH01", "service": "adult-mental-health"}
@@ -114,6 +116,52 @@ async def test_a_duty_alone_or_another_users_or_about_another_person_is_in_order
     await first.hears(AMINA, CARE)
     await first.hears(LEO, CARE)
     await other.hears(LEO, "duty-to-share-16la", case="R-1", reason="The plan rests on it")
+    assert await find(county, 0) == 0
+
+
+async def ask_about(county: World, person: Person, users: int) -> list[dict[str, Any]]:
+    """So many social workers ask about one person, one of them twice; what each was told."""
+    names = [f"sw{number}" for number in range(users)]
+    return [
+        await county.as_("council-system", name, "social-worker", S47).hears(person, S47, case="C-1") for name in [*names, "sw0"]
+    ]
+
+
+@pytest.mark.parametrize("person", [LEO, STRANGER], ids=["known", "stranger"])
+async def test_many_who_ask_about_one_person_on_a_day_are_looked_at_and_never_refused(county: World, person: Person) -> None:
+    """Eight and not seven, known or not; for the asker's own privacy office, once; closed by none of those who asked."""
+    told = await ask_about(county, person, MANY - 1)
+    assert await find(county, 0) == 0
+    told += await ask_about(county, person, MANY)
+    assert len({json.dumps(groups(one)) for one in told}) == 1
+    assert await find(county, 0) == await find(county, 0) == 1
+    (item,) = await items(county, "council", ASKED_OFTEN)
+    assert (item["person"][-10:], item["why"]) == (person.nhs, {"day": day()})
+    assert item["users"] == [f"sw{number}" for number in range(MANY)]
+    assert "user" not in item
+    assert await items(county, "trust", ASKED_OFTEN) == []
+    closing = {"outcome": "in-order", "sentence": "A strategy meeting with both teams."}
+    for user, status in (("sw3", 403), ("dpo1", 200)):
+        office = await guardian(county, user, "council")
+        assert (await office.post(f"/reviews/{item['id']}/close", closing)).status_code == status
+
+
+async def test_many_of_several_agencies_or_about_several_people_are_in_order(county: World) -> None:
+    """Each agency's users are counted by themselves, and each person."""
+    await ask_about(county, LEO, MANY - 1)
+    await ask_about(county, STRANGER, MANY - 1)
+    for number in range(MANY - 1):
+        await county.as_("trust-epr", f"cc{number}", "care-coordinator", CARE).hears(LEO, CARE)
+    assert await find(county, 0) == 0
+
+
+async def test_charts_that_ask_by_themselves_are_not_counted(county: World) -> None:
+    """Where a client is registered for cards, opening the record is asking: a ward has more than eight nurses a day."""
+    nurses = [county.as_("trust-epr", f"nurse{number}", "ward-nurse", CARE) for number in range(MANY)]
+    for nurse in nurses:
+        await nurse.hears(LEO, CARE)
+    assert await find(county, 0) == 1
+    await record_system(county)
     assert await find(county, 0) == 0
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 from gateway.demo import people
 from gateway.demo.people import LEO
+from gateway.disclosure.requester import Requester
 from gateway.listeners.configuration import WatchedFolder
-from gateway.listeners.folder import Watch
+from gateway.listeners.folder import MOST_FAILURES, Watch
 from gateway.listening import _loading
 from tests.edge.test_ledger_faults import no_room
 from tests.world import World, part
@@ -137,3 +139,94 @@ async def test_what_cannot_be_written_now_stays_and_is_loaded_later(world: World
     assert len(os.listdir(tmp_path / "watched" / "working")) == 1
     assert await folder.look(1.0) == 1
     assert names(tmp_path / "watched", "done") == ["a.csv"]
+
+
+SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+
+
+@SQLITE
+@pytest.mark.parametrize("length", [208, 242, 243, 255])
+async def test_a_long_name_is_cut_and_holds_up_nothing(world: World, tmp_path: Path, length: int) -> None:
+    """Any name that a file system takes: the file leaves with its report, under the beginning and the end of its name."""
+    folder = watch(world, tmp_path, settle=0)
+    path = drop(tmp_path, f"a{'é' * ((length - 5) // 2)}".ljust(length - (length - 5) // 2 - 4, "x") + ".csv", people.crosswalk())
+    assert len(os.fsencode(path.name)) == length
+    drop(tmp_path, "newer.csv", people.crosswalk() + "la-child-id,X1,\n")
+    assert await folder.look(0.0) == 2
+    assert names(tmp_path, "in", "working", "refused") == []
+    cut, newer = names(tmp_path, "done")
+    assert (cut[0], cut[-4:], newer) == ("a", ".csv", "newer.csv")
+    assert len(reports(tmp_path)) == 2
+
+
+@SQLITE
+async def test_a_long_name_that_stands_in_working_is_put_away(world: World, tmp_path: Path) -> None:
+    """A crash may have left one there."""
+    folder = watch(world, tmp_path, settle=0)
+    (tmp_path / "working" / f"0123456789ab-{'x' * 240}").write_text(people.crosswalk())
+    assert await folder.look(0.0) == 1
+    assert len(reports(tmp_path)) == 1
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("fault", "words"), [(PermissionError(13, "denied"), "may not open"), (RuntimeError("unforeseen"), "tried several times")]
+)
+async def test_a_file_that_cannot_be_read_is_refused_after_some_tries_and_others_go_on(
+    world: World, tmp_path: Path, fault: Exception, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The newer file is loaded at the same look; the bad one goes to refused with the reason; its name is not logged."""
+    folder = watch(world, tmp_path, settle=0)
+    load = folder.load
+
+    async def stumbles(requester: Requester, fmt: str, source: BinaryIO) -> dict[str, Any]:
+        if b"bad" in source.read():
+            raise fault
+        source.seek(0)
+        return await load(requester, fmt, source)
+
+    folder.load = stumbles
+    os.utime(drop(tmp_path, "doe-jane.csv", "bad"), (1, 1))
+    drop(tmp_path, "newer.csv", people.crosswalk())
+    assert await folder.look(0.0) == 1
+    assert names(tmp_path, "done") == ["newer.csv"]
+    assert names(tmp_path, "working") == ["csv"] or len(names(tmp_path, "working")) == 1
+    drop(tmp_path, "newest.csv", people.crosswalk() + "la-child-id,X2,\n")
+    assert await folder.look(1.0) == 1
+    for turn in range(MOST_FAILURES):
+        await folder.look(2.0 + turn)
+    assert names(tmp_path, "refused") == ["doe-jane.csv"]
+    assert names(tmp_path, "in", "working") == []
+    (report,) = reports(tmp_path, "refused")
+    assert words in report["parameter"][-1]["resource"]["issue"][0]["diagnostics"]
+    assert "doe-jane" not in caplog.text.replace(str(tmp_path), "")
+
+
+@SQLITE
+async def test_want_of_room_is_counted_against_no_file(world: World, tmp_path: Path) -> None:
+    """Too many open files, a full disk: the file waits for as long as that lasts, and is loaded then."""
+    folder = watch(world, tmp_path, settle=0)
+    load = folder.load
+
+    async def full(requester: Requester, fmt: str, source: BinaryIO) -> dict[str, Any]:
+        raise OSError(errno.ENOSPC, "no room")
+
+    folder.load = full
+    drop(tmp_path, "a.csv", people.crosswalk())
+    for turn in range(MOST_FAILURES + 2):
+        assert await folder.look(float(turn)) == 0
+    folder.load = load
+    assert await folder.look(60.0) == 1
+    assert names(tmp_path, "done") == ["a.csv"]
+
+
+@SQLITE
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
+async def test_a_file_of_another_account_is_told_how_to_be_put_right(world: World, tmp_path: Path) -> None:
+    """Its mode gives nobody else the right to read."""
+    folder = watch(world, tmp_path, settle=0)
+    drop(tmp_path, "a.csv", people.crosswalk()).chmod(0)
+    for turn in range(MOST_FAILURES):
+        await folder.look(float(turn))
+    (report,) = reports(tmp_path, "refused")
+    assert "right to read it" in str(report)

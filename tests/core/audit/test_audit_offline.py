@@ -118,7 +118,9 @@ def test_it_runs_alone_and_says_what_it_found(export: Path) -> None:
     run = [sys.executable, "-I", str(export / "verify.py"), str(export)]
     told = subprocess.run(run, capture_output=True, text=True, timeout=60, cwd=export)
     assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout.startswith("OK: all 120 entries are as they were signed, by 7 heads. witness.example/1 vouches for the first 120")
+    assert told.stdout.startswith(
+        "OK: all 120 entries are as they were signed, by 7 heads. witness.example/1 vouches for the first 120"
+    )
     assert "Restored from backup at 40 entries, as entry 43 declares, 20 entries were lost." in told.stdout
     (export / "entries.jsonl").write_bytes(b"".join(line + b"\n" for line in [*WHOLE.lines[:17], b"{}", *WHOLE.lines[18:]]))
     told = subprocess.run(run, capture_output=True, text=True, timeout=60)
@@ -190,7 +192,11 @@ def mutate_heads(chance: random.Random) -> Mutation:
         notes[one] = notes[one][:at] + letter + notes[one][at + 1 :]
     elif what == "swap":
         notes[one], notes[other] = notes[other], notes[one]
-        return with_(notes=notes), SIZES[other], {"checkpoint", "restore"}  # up to the larger all is proved; the smaller comes late
+        return (
+            with_(notes=notes),
+            SIZES[other],
+            {"checkpoint", "restore"},
+        )  # up to the larger all is proved; the smaller comes late
     elif what == "forge":  # by another key
         root = Frontier().extend(WHOLE.hashes[: SIZES[one]]).root()
         notes[one] = sign(ORIGIN if SIZES[one] <= KEPT else AFTER, SIZES[one], root, WITNESSES["witness.example/1"])

@@ -207,6 +207,7 @@ def asked(requester: str = "TMH01", purpose: str = CARE, role: str = "ward-nurse
         ([line("default", tier=2)], [line("default", KIND, 'effect = "refuse"')], "closes"),
         ([line("default", purposes=(HELP,))], [line("default", tier=2)], "opens"),
         ([line("default", tier=2)], [line("default", KIND, 'classes = ["contact"]', tier=2)], "other classes"),
+        ([line("default", tier=2)], [line("default", KIND, 'obligations = ["seek-advice"]', tier=2)], "other terms: obligations"),
         ([line("default", tier=2)], [line("default", KIND, roles("ward-nurse"), tier=2)], ""),
         ([line("default", tier=2)], [line("default", KIND, roles("consultant"), tier=2)], "closes"),
     ],
@@ -220,6 +221,22 @@ def test_a_new_version_is_tried_on_past_decisions(before: list[str], after: list
     assert dict(found.effects) == ({effect: 2} if change else {})
     assert dict(found.disclosed) == ({effect: 1} if change else {})
     assert found.changed == (2 if change else 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change"),
+    [
+        ('negatives = "explicit"', 'negatives = "blanket"', "negatives"),
+        ('negatives = "explicit"', 'negatives = "explicit"\naccepts_own_wishes = true', "wishes that the requester recorded"),
+    ],
+)
+def test_other_terms_of_a_document_are_a_change_too(before: str, after: str, change: str) -> None:
+    """Who may hear a careful "not known", or be opened to by its own record of a wish, learns more than before."""
+    assert before in HEAD
+    found = simulate(
+        [asked()], agreements(line("default")), agreements(line("default"), head=HEAD.replace(before, after)), AGENCIES, TODAY
+    )
+    assert [one.change for one in found.effects] == [f"other terms: {change}"]
 
 
 # -- who learns what, in words -----------------------------------------------------------------------------------------

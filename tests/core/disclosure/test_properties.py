@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.disclosure.agreements import CLASS_TIERS
-from gateway.disclosure.decision import Asked, Permit, Subject, Tie
+from gateway.disclosure.decision import Asked, Permit, Refuse, Subject, Tie
 from gateway.disclosure.directives import compile_consent
+from gateway.disclosure.release import Holding, Marked, release
 from gateway.disclosure.rules import Directive
 from gateway.fhir import resources, systems
 from tests.conftest import count
@@ -21,6 +22,7 @@ from tests.core.disclosure.made import (
     DUTY,
     FATHER,
     HOLDER,
+    LINE,
     ME,
     MOTHER,
     NOW,
@@ -48,6 +50,7 @@ from tests.core.disclosure.made import (
     v3,
     while_inpatient,
 )
+from tests.core.disclosure.test_release import LEAD, holding, involved
 
 common = settings(max_examples=count(120, 3000), deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
@@ -214,6 +217,63 @@ def test_one_more_refusing_line_in_front_never_widens(parts: list[str], code: st
     assert shared(wish, by=asked(code), under=agreements(refusal, *parts)) <= before
     for narrower in ({"restriction": "protected"}, {"restriction": "adopted"}, {"fresh": False}, {"certain": False}):
         assert shared(wish, by=asked(code), of=subject(**narrower), under=agreements(*(parts or [""]))) <= before
+
+
+def told(decision: Permit | Refuse, held: Holding) -> dict[str, Any]:
+    """What leaves of a record by a decision, part by part; without what says nothing."""
+    left = release(held, decision, NOW.date()) if isinstance(decision, Permit) else None
+    parts = left._asdict() if left is not None else {}
+    return {name: value for name, value in parts.items() if value and name not in ("answer", "itk", "flags")}
+
+
+HELD = holding(involved(contacts=(LEAD,)), involved("referral"), markers=(Marked("young-carer", None, None),))
+
+
+@common
+@given(
+    st.lists(statements(), max_size=3),
+    st.lists(ties(), max_size=3),
+    subjects(),
+    questions(),
+    st.sets(st.sampled_from(sorted(ALL))),
+    st.lists(lines(), min_size=1, max_size=3) | st.just([LINE]) | st.just([LINE]),
+)
+def test_a_request_for_fewer_classes_never_gets_more(
+    wishes: list[Directive], known: list[Tie], of: Subject, question: Asked, wanted: set[str], parts: list[str]
+) -> None:
+    """Whatever it asks for, and even where it asks for nothing: no class, tier or part of a record but what the wider one gets."""
+    asks = (question, question._replace(classes=question.classes & wanted))
+    under = agreements(*parts)
+    wider, narrower = (ask(*wishes, of=of, ties=tuple(known), by=one, under=under) for one in asks)
+    if isinstance(narrower, Permit):
+        assert isinstance(wider, Permit)
+        assert narrower.classes <= wider.classes & wanted
+        assert narrower.tier <= wider.tier
+        assert (narrower.basis, narrower.obligations) == (wider.basis, wider.obligations)
+    more, less = told(wider, HELD), told(narrower, HELD)
+    assert {name: more.get(name) for name in less} == less
+
+
+@common
+@given(
+    st.lists(statements(), max_size=3),
+    st.lists(ties(), max_size=3),
+    subjects(),
+    questions(),
+    st.tuples(st.integers(0, 3), st.integers(0, 3)).map(sorted),
+)
+def test_a_line_of_a_lower_tier_never_gives_more(
+    wishes: list[Directive], known: list[Tie], of: Subject, question: Asked, tiers: list[int]
+) -> None:
+    """The same question under the same line, but for its tier; and it gives nothing above that."""
+    lower, upper = (agreements(LINE.replace("tier = 3", f"tier = {tier}")) for tier in tiers)
+    less, more = (ask(*wishes, of=of, ties=tuple(known), by=question, under=under) for under in (lower, upper))
+    if isinstance(less, Permit):
+        assert isinstance(more, Permit)
+        assert less.classes <= more.classes
+        assert less.tier <= min(tiers[0], more.tier)
+    some, parts = told(less, HELD), told(more, HELD)
+    assert {name: parts.get(name) for name in some} == some
 
 
 @common

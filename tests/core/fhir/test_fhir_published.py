@@ -19,7 +19,7 @@ TOPICS = sorted((ROOT / "mappings/topics").glob("*.json"))
 DEFINITIONS = sorted((ROOT / "openapi/fhir").glob("*.json"))
 _NAMES = (
     "about acknowledgement agency-kind answer basis cannot-say-reason capacity card-override contact-kind data-class involvement "
-    "involvement-detail marker obligation purpose refusal-reason service topic wish wish-kind"
+    "involvement-detail marker obligation purpose refusal-reason restriction service topic wish wish-kind"
 )
 NAMES = _NAMES.split()
 # Codes of SNOMED CT that are written in the design; the last digit of each is a check digit (Verhoeff).

@@ -98,12 +98,13 @@ def test_a_message_is_valid_fhir(more: dict[str, Any]) -> None:
 @pytest.mark.parametrize("kind", ["handshake", "heartbeat", "event-notification", "query-event"])
 def test_a_backport_notification_is_valid_fhir(kind: str, content: str) -> None:
     """With as much as the subscription asked for, and numbers as strings."""
-    notices = [notice(), notice(id="f" * 32, number=8)] if "event" in kind else []
+    notices = [notice(), notice(id="f" * 32, number=8, corrects=("c" * 32,))] if "event" in kind else []
     made = notification(kind, ROUTE, "s1", "discharged", "active", 8, notices, content)
     assert not resources.errors(resources.validate_bundle(made))
     text = str(made)
     assert ("9990001006" in text) is (content == "full-resource" and bool(notices))
     assert ("discharged" in text) is (content != "empty")
+    assert ("additional-context" in text) is (content != "empty" and bool(notices))
     assert ("TMH01" in text) is (content == "full-resource" and bool(notices))
 
 
