@@ -65,7 +65,8 @@ def _parted(listed: list[Any]) -> tuple[list[dict[str, Any]], list[Any]]:
     """Who is to be rung, and the parts that a lookup has too. Raises Unprocessable."""
     if len(listed) > MOST_PARTS:
         raise Unprocessable(f"There are at most {MOST_PARTS} parameters.", where="Parameters.parameter", code="too-long")
-    own, rest = [], []
+    own: list[dict[str, Any]] = []
+    rest: list[Any] = []
     for place, part in enumerate(listed):
         name = part.get("name") if isinstance(part, dict) else None
         if isinstance(name, str) and name not in NAMES:

@@ -141,7 +141,9 @@ def test_commands_that_are_named_exist() -> None:
 
     commands = get_command(cli).commands  # type: ignore[attr-defined]
     for page in PAGES:
-        for first, second in re.findall(r"`(?:\.venv/bin/)?gateway ([a-z]+(?:-[a-z]+)*)(?: ([a-z]+(?:-[a-z]+)*))?", page.read_text()):
+        for first, second in re.findall(
+            r"`(?:\.venv/bin/)?gateway ([a-z]+(?:-[a-z]+)*)(?: ([a-z]+(?:-[a-z]+)*))?", page.read_text()
+        ):
             assert first in commands, f"{page.name}: gateway {first}"
             nested = getattr(commands[first], "commands", None)
             assert nested is None or not second or second in nested, f"{page.name}: gateway {first} {second}"

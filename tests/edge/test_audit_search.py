@@ -56,7 +56,9 @@ async def test_a_search_by_purpose_subtype_basis_and_entity(asked: World) -> Non
         assert found == [one for one in everything if subtype.rpartition("|")[2] in codes(one)] != []
     (basis,) = facts(wished[0], "basis")
     assert await log_of(council, basis=basis) == [one for one in everything if basis in facts(one, "basis")]
-    consents = {part["what"]["reference"] for one in everything for part in one.get("entity", ()) if "Consent" in str(part.get("what"))}
+    consents = {
+        part["what"]["reference"] for one in everything for part in one.get("entity", ()) if "Consent" in str(part.get("what"))
+    }
     consent = next(one for one in consents if "_history" in one)
     found = await log_of(council, entity=consent)
     assert found == [one for one in everything if consent in json.dumps(one)]

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from gateway.api.call_backs import read_request
 from gateway.demo import people
 from gateway.demo.people import AMINA, LEO, STRANGER, Person
+from gateway.exchanges.record_refusal import NOBODY
 from gateway.fhir import systems
+from gateway.fhir.outcomes import Unprocessable
 from tests.data.edge import exchange, is_valid, log_of, message, outcome, plain
 from tests.edge.durable import ask
 from tests.edge.test_lookup_no_leak import CAUSES
@@ -111,6 +114,7 @@ REFUSED: list[tuple[str, dict[str, Any], int]] = [
     ("an override", {**request(LEO), "parameter": [*request(LEO)["parameter"], {"name": "override", "part": []}]}, 422),
     ("nobody", {"resourceType": "Parameters", "parameter": request(LEO)["parameter"][1:]}, 422),
     ("no Parameters", {"resourceType": "Patient"}, 422),
+    ("more parts than there are", {**request(LEO), "parameter": [*request(LEO)["parameter"], *[{"name": []}] * 60]}, 422),
 ]
 
 
@@ -140,3 +144,34 @@ async def test_a_request_counts_like_a_lookup(fed: World) -> None:
     object.__setattr__(fed.gateway.context, "quota", 1_000_000)
     answer = (await nurse(fed).post("/fhir/$process-message", by_message(AMINA, 1))).json()
     assert answer["entry"][0]["resource"]["response"]["code"] == "ok", "a transient-error is not what a repeat gets"
+
+
+def test_a_request_of_very_many_parts_is_refused_before_they_are_compared() -> None:
+    """However many there are, none is looked at."""
+
+    class Watched(dict[str, Any]):
+        looked = 0
+
+        def __eq__(self, other: object) -> bool:
+            Watched.looked += 1
+            return super().__eq__(other)
+
+        def get(self, *args: Any) -> Any:
+            Watched.looked += 1
+            return super().get(*args)
+
+    body = {"resourceType": "Parameters", "parameter": [Watched(name="reason", valueString=str(one)) for one in range(10_000)]}
+    with pytest.raises(Unprocessable, match="at most 50"):
+        read_request(body, NOBODY, "r1")
+    assert Watched.looked == 0
+
+
+@pytest.mark.parametrize("path", ["/call-backs", "/notices", "/notices?side=sent"])
+async def test_a_place_that_no_page_gave_is_refused_by_name(fed: World, path: str) -> None:
+    """More digits than a number of the database has, a NUL, words: 400, never a failure of ours."""
+    joint = "&" if "?" in path else "?"
+    for after in ("9" * 19 + ".a1", "9" * 40 + ".a1", "1.%00", "1.", "x", "%C2%B2.a1", "1.a1%0A"):
+        issues = outcome(await fed.social_worker().get(f"{path}{joint}after={after}"), 400)
+        assert issues[0]["expression"] == ["after"] or "after" in str(issues), issues
+    answer = await fed.social_worker().get(f"{path}{joint}after={'9' * 18}.a1")
+    assert answer.status_code == 200, answer.text

@@ -273,3 +273,41 @@ async def test_a_receiver_may_acknowledge_in_its_answer(world: World) -> None:
         await told(world, one.url)
     (mine,) = await lines(world.social_worker())
     assert (mine["state"], mine["acknowledgement"]) == ("acknowledged", "taken-up")
+
+
+async def in_the_inbox(at: At, person: people.Person, topic: str, purpose: str, case: str) -> None:
+    """A subscription of an agency that is told in its inbox."""
+    wanted = people.subscription(person, topic, "", purpose, case=case, reason="The plan")
+    del wanted["channel"]["endpoint"]
+    await subscribe(at, wanted)
+
+
+@pytest.mark.parametrize("may_hear", [True, False], ids=["told", "no longer told"])
+async def test_an_inbox_says_which_notices_were_wrong(world: World, may_hear: bool) -> None:
+    """As a message does: by their ids, and with nothing else where nothing else may be told any more."""
+    notice = await told(world, None)
+    if not may_hear:
+        holder = Requester("trust-epr", TRUST, frozenset(), "ig1")
+        await world.gateway.ledger.run_alone(set_shield, ShieldRequest(holder, f"{systems.NHS_NUMBER}|{AMINA.nhs}", "at risk"))
+    await world.as_("trust-epr").sends("hl7v2-adt", people.adt("A11", AMINA, "M1"))
+    await world.settle()
+    council = world.social_worker()
+    (correction,) = [one for one in await lines(council) if one["id"] != notice]
+    assert (correction["topic"], correction["corrects"], correction["reason"]) == ("record-retracted", [notice], "delete")
+    assert (
+        {"person", "owner", "happened"} <= set(correction) if may_hear else not {"person", "owner", "happened"} & set(correction)
+    )
+    (first,) = [one for one in await lines(council) if one["id"] == notice]
+    assert "corrects" not in first
+    assert all("corrects" not in one for one in await lines(world.as_("trust-epr"), side="sent"))
+
+
+async def test_an_inbox_says_which_notice_is_overdue(world: World) -> None:
+    """The notice that nobody takes a notice up names it."""
+    notice = await told(world, None)
+    hours_pass(world, 5)
+    await raise_all(world.gateway.ledger)
+    await world.settle()
+    found = {one["id"]: one.get("overdue") for one in await lines(world.social_worker())}
+    assert found.pop(notice) is None
+    assert list(found.values()) == [notice]

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, COUNCIL, SCHOOL_NURSING, STRANGER, TRUST, VOLUNTARY
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.administer import NewAgency, add_agency
@@ -20,6 +21,7 @@ from gateway.web import words
 from gateway.web.routes import PAGES
 from tests.architecture.test_house import published
 from tests.data.edge import exchange, log_of
+from tests.edge.desks import admit, patients, subscribe
 from tests.edge.durable import ask, change
 from tests.edge.issuer import Browser, Issuer
 from tests.edge.test_feedback import hours_pass, told
@@ -416,3 +418,62 @@ async def test_an_agency_marked_sensitive_is_not_among_the_numbers(fed: World, b
 def test_the_answers_that_a_page_offers_are_the_published_ones() -> None:
     """No more, no fewer."""
     assert set(words.ACKNOWLEDGEMENTS) == published("acknowledgement")
+
+
+async def test_what_no_page_gave_is_no_failure(world: World, issuer: Issuer, browser: Browser) -> None:
+    """Control characters are refused in words; a place that no page can have is the first page."""
+    await signed_in(world, issuer, browser, COUNCIL, "G-DUTY", "G-AUDIT")
+    for path in (
+        "/sign-in/start?agency=%00", "/signed-out?agency=%00", "/inbox?after=1.%00", "/inbox?overdue=1.%00",
+        "/inbox/call-backs?after=1.%00", "/inbox?said=%1b", "/sign-in?%00=x",
+    ):  # fmt: skip
+        page = await browser.get(path)
+        assert page.status_code == 400 and "characters that cannot be read" in page.text, path
+    for form in ({"before": "1.\x00"}, {"before": "1.a", "since": "\x00"}, {"number\x00": "x"}):
+        page = await browser.send("/console", **{"number": AMINA.nhs, **form})
+        assert page.status_code == 400, form
+    assert (await browser.send(f"/inbox/{'0' * 32}/acknowledge", code="taken-up", note="a\x00b")).status_code == 400
+    assert (await browser.send(f"/inbox/{'0' * 32}/acknowledge", code="taken-up", note="two\r\n\tlines")).status_code == 404
+    for place in ("9" * 19 + ".a1", "9" * 60 + ".a1"):
+        for path in (f"/inbox?after={place}", f"/inbox?overdue={place}", f"/inbox/call-backs?after={place}"):
+            assert (await browser.get(path)).status_code == 200, path
+        assert (await browser.send("/console", number=AMINA.nhs, before=place)).status_code == 200
+
+
+async def test_every_overdue_notice_is_reached_the_oldest_first(world: World, issuer: Issuer, browser: Browser) -> None:
+    """More than a page of them: the count says that there are more, and a link of its own leads to them."""
+    some = patients(27, 300)
+    for person in some:
+        wanted = people.subscription(person, "admitted", "", "duty-to-share-16la", case="C-9", reason="The plan rests on it")
+        del wanted["channel"]["endpoint"]
+        await subscribe(world.social_worker(), wanted)
+    await admit(world, some)
+    await world.settle()
+    hours_pass(world, 5)
+    await raise_all(world.gateway.ledger)
+    late = [
+        one for (one,) in ask(world.settings, "SELECT notice FROM acknowledgement WHERE state = 'overdue' ORDER BY told, notice")
+    ]
+    assert len(late) == 27
+    await signed_in(world, issuer, browser, COUNCIL)
+    first = await browser.get("/inbox")
+    assert "Overdue (25 and more)" in text_of(first)
+    assert re.findall(r'id="notice-(\w+)"', first.text)[:25] == late[:25]
+    (more,) = re.findall(r'href="(/inbox\?overdue=[^"]+)"', first.text)
+    second = await browser.get(more)
+    assert "Overdue (2)" in text_of(second) and "overdue=" not in second.text
+    assert re.findall(r'id="notice-(\w+)"', second.text) == late[25:]
+
+
+async def test_the_inbox_shows_which_notice_was_wrong(world: World, issuer: Issuer, browser: Browser) -> None:
+    """By the reference that stands at the earlier one, even where nothing else may be told any more."""
+    notice = await told(world, None)
+    holder = Requester("trust-epr", TRUST, frozenset(), "ig1")
+    await world.gateway.ledger.run_alone(set_shield, ShieldRequest(holder, f"{systems.NHS_NUMBER}|{AMINA.nhs}", "at risk"))
+    await world.as_("trust-epr").sends("hl7v2-adt", people.adt("A11", AMINA, "M1"))
+    await world.settle()
+    await signed_in(world, issuer, browser, COUNCIL)
+    page = text_of(await browser.get("/inbox"))
+    assert f"Wrong notice {notice}" in page and f"Reference of this notice {notice}" in page
+    assert "What you were told before is taken back" in page
+    assert "999 000 1006" not in page
