@@ -185,9 +185,7 @@ async def register(gateway: deployment.Gateway, jwks: dict[str, Any]) -> None:
     for agency in people.AGENCIES:
         await gateway.ledger.run_alone(administer.add_agency, agency)
     for one in people.CLIENTS:
-        client = administer.NewClient(
-            one.id, one.agency, one.name, one.scopes, one.purposes, one.roles, jwks[one.id], ENDPOINTS
-        )
+        client = administer.NewClient(one.id, one.agency, one.name, one.scopes, one.purposes, one.roles, jwks[one.id], ENDPOINTS)
         await gateway.ledger.run_alone(administer.add_client, client)
 
 

@@ -145,7 +145,7 @@ SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 
 @SQLITE
-@pytest.mark.parametrize("length", [208, 242, 243, 255])
+@pytest.mark.parametrize("length", [209, 242, 243, 255])
 async def test_a_long_name_is_cut_and_holds_up_nothing(world: World, tmp_path: Path, length: int) -> None:
     """Any name that a file system takes: the file leaves with its report, under the beginning and the end of its name."""
     folder = watch(world, tmp_path, settle=0)
