@@ -40,11 +40,11 @@ def _place(record: logging.LogRecord) -> str:
     return f"{traceback.tb_frame.f_code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}" if traceback else ""
 
 
-def configure() -> None:
-    """Log to standard error, warnings of Python too."""
+def configure(level: int = logging.INFO) -> None:
+    """Log to standard error what is of this level or above, warnings of Python too."""
     logging.captureWarnings(True)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)

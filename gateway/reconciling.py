@@ -9,6 +9,7 @@ from gateway.exchanges.context import Context
 from gateway.exchanges.find_reviews import PAGE, entries_of, find_reviews, page_of_lookups, suspects
 from gateway.exchanges.own_notices import own_subscriptions
 from gateway.exchanges.tell_accessed import AccessedOn, tell_accessed
+from gateway.exchanges.tell_stale_feed import tell_stale_feed
 from gateway.store import clock
 from gateway.store.cards import CARD_PURPOSES
 from gateway.store.ledger import Ledger
@@ -30,18 +31,19 @@ async def find_daily(ledger: Ledger, context: Context, now: int) -> int | None:
     if years:
         log.warning("bank holidays of a year are not listed: there they count as working days", extra={"state": years})
     found = await find_in(ledger, context, now)
-    await _tell_accessed(ledger, context, now)
+    await _tell_own(ledger, context, now)
     log.info("gone through past lookups for what is to be looked at", extra={"state": str(found)})
     return found
 
 
-async def _tell_accessed(ledger: Ledger, context: Context, now: int) -> None:
-    """Yesterday's count of disclosures, to each agency that hears of what befalls its own records."""
+async def _tell_own(ledger: Ledger, context: Context, now: int) -> None:
+    """Yesterday's count of disclosures, and that records are late, to each agency that hears of what befalls its own."""
     agencies = [row[0] for row in (await ledger.read([Read(FEEDS)]))[0]]
     found = await ledger.read([own_subscriptions(context, agency, now) for agency in agencies])
     yesterday = clock.day(now - clock.DAY)
     for agency in [agency for agency, rows in zip(agencies, found, strict=True) if rows]:
         await ledger.run_alone(tell_accessed, AccessedOn(agency, yesterday))
+        await ledger.run_alone(tell_stale_feed, agency)
 
 
 def unlisted_years(context: Context, now: int) -> str:

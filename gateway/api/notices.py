@@ -20,7 +20,7 @@ from gateway.store.feedback import STATES
 SURFACE = "notice"
 MOST_NOTE = 1000
 MOST_PAGE = 200
-PLACE = re.compile(r"[0-9]{1,18}\.[A-Za-z0-9\-.]{1,64}")
+PLACE = re.compile(r"[0-9]{1,18}\.[A-Za-z0-9\-.]{1,61}")
 
 
 async def listed(edge: Edge, request: Request) -> Response:

@@ -297,8 +297,9 @@ def _status(kind: str) -> Schema:
     return {"name": "status", "schema": _enum(STATUS[kind])}
 
 
+_PLACE = {"type": "string", "maxLength": 80, "pattern": r"^([0-9]{1,18}\.[A-Za-z0-9\-.]{1,61})?$"}
 _PAGE = [
-    {"name": "after", "schema": {"type": "string", "maxLength": 80}, "description": "The next of the page before"},
+    {"name": "after", "schema": _PLACE, "description": "The next of the page before"},
     {"name": "count", "schema": {"type": "integer", "minimum": 1, "maximum": 200}},
 ]
 _CODED = {"name": "code", "schema": TEXT}

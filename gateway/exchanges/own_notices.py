@@ -19,7 +19,7 @@ from gateway.store import outbox
 from gateway.store.ledger import Moment, Rows
 from gateway.store.sql import Read, Write
 
-OVERRIDE_USED, ACCESSED = "override-used", "accessed"
+OVERRIDE_USED, ACCESSED, FEED_STALE = "override-used", "accessed", "feed-stale"
 
 
 def own_subscriptions(ctx: Context, agency: str, at: int) -> Read:

@@ -35,6 +35,7 @@ LOOK_EVERY = 2.0  # seconds
 UNFINISHED = (".part", ".tmp", ".filepart", ".partial")
 FOLDERS = ("in", "working", "done", "refused")
 CHUNK = 1 << 20
+ID = 12  # characters before a name in working: what the log calls a file by, since its name may name somebody
 MOST_NAME = 200  # bytes of a name; a file system takes 255, and time and ``.report.json.part`` come to it
 MOST_FAILURES = 10
 OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.ENOMEM})  # want of room: no file's fault
@@ -92,7 +93,7 @@ class Watch:
         for path in await asyncio.to_thread(_files, self.config.path / "working"):
             loaded += await self._guarded(path, path)
         for name in await asyncio.to_thread(self._complete, now):
-            working = self.config.path / "working" / _cut(f"{new_id()[:12]}-{name}")
+            working = self.config.path / "working" / _cut(f"{new_id()[:ID]}-{name}")
             loaded += await self._guarded(self.config.path / "in" / name, working)
         return loaded
 
@@ -102,7 +103,7 @@ class Watch:
             if stands == working or await asyncio.to_thread(_taken, stands, working):
                 return await self._settle(working)
         except Exception:
-            log.exception("a file could not be moved; trying again", extra=_reference(working))
+            log.exception("a file could not be moved; trying again", extra={"operation": "folder", "file": working.name[:ID]})
         return 0
 
     def _complete(self, now: float) -> list[str]:
@@ -130,7 +131,7 @@ class Watch:
         except (Unavailable, BlockingIOError, FileNotFoundError):
             return 0
         except Exception as error:
-            log.exception("a file could not be read", extra=_reference(working))
+            log.exception("a file could not be read", extra={"operation": "folder", "file": working.name[:ID]})
             if not self._is_given_up(working, error):
                 return 0
             report, good = _refusal(Unprocessable(MAY_NOT if isinstance(error, PermissionError) else UNREADABLE)), False
@@ -179,11 +180,6 @@ def _cut(name: str) -> str:
     """A name that leaves room for what we add to it: where it is long, its beginning and its end."""
     raw = os.fsencode(name)
     return name if len(raw) <= MOST_NAME else (raw[: MOST_NAME - 51] + b"~" + raw[-50:]).decode(errors="ignore")
-
-
-def _reference(working: Path) -> dict[str, str]:
-    """A file for the log: by our id, since its name is the agency's and may name somebody."""
-    return {"operation": "folder", "file": working.name[:12]}
 
 
 def _taken(dropped: Path, working: Path) -> bool:

@@ -27,7 +27,7 @@ BY_THEMSELVES = frozenset({SIGNAL_ENDED, RETRACTED})
 # About an agency and no person: their subscriptions name neither a person nor a case list.
 WITHOUT_A_PERSON = frozenset({"accessed", "override-used", "feed-stale", "notice-overdue"})
 # Of these, what no exchange raises: refused, for a subscription that never hears is worse than none.
-NOT_RAISED = frozenset({"feed-stale", "notice-overdue"})
+NOT_RAISED = frozenset({"notice-overdue"})
 
 STARTED = {
     "inpatient": "admitted",

@@ -13,7 +13,7 @@ from gateway.reconciling import find_daily
 from gateway.settings import Settings
 from gateway.store import clock
 from tests.edge.desks import desk
-from tests.edge.durable import ask
+from tests.edge.durable import ask, change
 from tests.edge.guardians import guardian, opened_in_danger, overrides, settled, shields, urgent, withholds
 from tests.edge.test_delivery_decision import logged
 from tests.stories.county import S47
@@ -115,7 +115,23 @@ async def test_disclosures_are_told_as_the_count_of_a_day(county: World) -> None
     assert not any(word in got.body.decode() for word in (AMINA.nhs, BETH.nhs, "TLA01", "sw22"))
 
 
-@pytest.mark.parametrize("topic", ["accessed", "override-used"])
+async def test_an_agency_is_told_that_its_own_records_are_late(county: World) -> None:
+    """Its privacy office, once in a day's round; not while they are in time, and not another agency's."""
+    with desk() as trust, desk() as council:
+        await hears_of(await guardian(county, "dpo1"), "feed-stale", trust.url)
+        await hears_of(await guardian(county, "dpo2", "council"), "feed-stale", council.url)
+        await find_daily(county.gateway.ledger, county.gateway.context, clock.now())
+        change(county.settings, "UPDATE agency SET data_as_of = data_as_of - ? WHERE code = 'TMH01'", 3 * clock.DAY)
+        change(county.settings, "UPDATE daily_turn SET day = '2000-01-01'")
+        for _ in range(2):
+            await find_daily(county.gateway.ledger, county.gateway.context, clock.now())
+        await county.settle()
+        (got,) = trust.got
+        assert council.got == []
+    assert (told(got)["topic"]["code"], set(told(got))) == ("feed-stale", {"topic", "happened", "owner", "read"})
+
+
+@pytest.mark.parametrize("topic", ["accessed", "override-used", "feed-stale"])
 async def test_who_may_subscribe_to_what_befalls_own_records(county: World, topic: str) -> None:
     """For the purpose audit, by who may claim it, and about no person. Nobody hears of another agency's records."""
     office = await guardian(county, "dpo1")
