@@ -128,7 +128,7 @@ async def test_an_agency_is_told_that_its_own_records_are_late(county: World) ->
         await county.settle()
         (got,) = trust.got
         assert council.got == []
-    assert (told(got)["topic"]["code"], set(told(got))) == ("feed-stale", {"topic", "happened", "owner", "read"})
+    assert (told(got)["topic"]["code"], set(told(got))) == ("feed-stale", {"topic", "happened", "owner"})
 
 
 @pytest.mark.parametrize("topic", ["accessed", "override-used", "feed-stale"])
