@@ -180,6 +180,7 @@ def make_app(settings: Settings) -> App:
             await close_gateway(gateway)
             if lock is not None:
                 lock.close()
+            gc.unfreeze()
 
     app = App(
         title="Think Family Gateway",
