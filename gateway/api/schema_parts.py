@@ -58,11 +58,12 @@ ODS = object_of({"system": {"const": systems.ODS_CODE}, "value": TEXT}, ["system
 
 
 def parameters_of(*parts: Schema, once: tuple[str, ...] = ()) -> Schema:
-    """A Parameters resource of these parts, of which some stand exactly once."""
+    """A Parameters resource of these parts, of which some stand exactly once; where none has to, there may be no parts."""
     listed: Schema = {"type": "array", "items": {"anyOf": list(parts)}, "minItems": 1}
     if once:
         listed["allOf"] = [_one(name) for name in once]
-    return object_of({"resourceType": {"const": "Parameters"}, "parameter": listed}, ["resourceType", "parameter"], more=True)
+    needed = ["resourceType", "parameter"] if once else ["resourceType"]
+    return object_of({"resourceType": {"const": "Parameters"}, "parameter": listed}, needed, more=True)
 
 
 def _one(name: str) -> Schema:

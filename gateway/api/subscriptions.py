@@ -107,6 +107,8 @@ async def statuses(edge: Edge, request: Request) -> Response:
     requester = allowed(edge, request, "Subscription", "r")
     used = await _given(request)
     ids, wanted = (frozenset(part for text in used.get(name, ()) for part in text.split(",")) for name in ("id", "status"))
+    if not all(searches.FHIR_ID.fullmatch(one) for one in ids):
+        raise BadRequest("id is the id of a subscription.", where="id", code="value")
     if not wanted <= set(STATUS["Subscription"]):
         raise BadRequest(f"status is one of {', '.join(STATUS['Subscription'])}.", where="status", code="value")
     found = await edge.ledger.run(list_statuses, OwnStatuses(requester, ids, wanted, request_id(request)))
@@ -141,6 +143,8 @@ async def _given(request: Request) -> dict[str, list[str]]:
     body = await json_body(request)
     listed = body.get("parameter", []) if isinstance(body, dict) and body.get("resourceType") == "Parameters" else None
     found: dict[str, list[str]] = {}
+    if listed == [] and "parameter" in body:
+        listed = None  # FHIR has no empty lists
     for one in listed if isinstance(listed, list) else [None]:
         stated = one if isinstance(one, dict) else {}
         name = str(stated.get("name"))

@@ -20,6 +20,7 @@ import pytest
 import uvicorn
 
 from gateway import app as wiring
+from gateway.api import scopes
 from gateway.api.definitions import published
 from gateway.api.operations import OPERATIONS
 from gateway.demo import people
@@ -32,10 +33,7 @@ from tests.world import register, settings_for
 
 HERE = Path(__file__).parent.parent
 ROOT = HERE.parent
-SCOPES = (
-    "system/$shield system/review.us system/records.c system/Consent.crus system/Flag.crus system/RelatedPerson.crus system/Patient.rs system/AuditEvent.rs "
-    "system/$known-to-services system/$check-share system/$process-message system/Subscription.cruds"
-)
+SCOPES = " ".join(scopes.SCOPES)
 PURPOSES = ("safeguarding-s47", "duty-to-share-16la", "child-in-need-s17", "audit")
 
 
