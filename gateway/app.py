@@ -150,8 +150,9 @@ async def close_gateway(gateway: Gateway) -> None:
     await gateway.ledger.close()
 
 
-def make_app(settings: Settings) -> App:
-    """The HTTP application. Starting it wires the gateway; stopping it lets what is under way finish."""
+def make_app(settings: Settings, *, alone: bool = False) -> App:
+    """The HTTP application. Starting it wires the gateway; stopping it lets what is under way finish. Where it is
+    ``alone`` in its process, what was loaded is put aside from the garbage collector."""
     register_convertors()
 
     @contextlib.asynccontextmanager
@@ -167,9 +168,10 @@ def make_app(settings: Settings) -> App:
         app.fixed = {(method, one.path): one.app for one in routes if "{" not in one.path for method in _methods(one)}
         listeners = await listen(gateway)
         tasks = background(gateway)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 10, 10)
+        if alone:
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(50_000, 10, 10)
         try:
             yield
         finally:
@@ -180,7 +182,6 @@ def make_app(settings: Settings) -> App:
             await close_gateway(gateway)
             if lock is not None:
                 lock.close()
-            gc.unfreeze()
 
     app = App(
         title="Think Family Gateway",

@@ -128,7 +128,7 @@ def serve(data: Data = None, host: str | None = None, port: int | None = None, d
     settings = _settings(data, host=host, port=port, deliver=deliver)
     _refuse_to_start(settings)
     config = uvicorn.Config(
-        wiring.make_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False,
+        wiring.make_app(settings, alone=True), host=settings.host, port=settings.port, log_config=None, access_log=False,
         server_header=False, proxy_headers=False, lifespan="on", timeout_graceful_shutdown=10,
     )  # fmt: skip
     server = uvicorn.Server(config)

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import httpx
-
 from gateway.notification.schedule import Posted
 from gateway.partners.guard import Network, Refused, Resolver, Target, resolve, vet
+from gateway.partners.trust import authorities
 
 CONNECTIONS = 4  # to one destination
 KEPT = 30.0  # seconds that an idle connection stays open
@@ -55,7 +54,7 @@ class Courier:
     allowed: tuple[Network, ...] = ()
     resolver: Resolver = resolve
     total: float = TOTAL
-    trusted: ssl.SSLContext = field(default_factory=httpx.create_ssl_context)
+    trusted: ssl.SSLContext = field(default_factory=authorities)
     library: str = "httpx"  # or httpx2, which has the same interface
     _clients: OrderedDict[str, Client] = field(default_factory=OrderedDict)
 

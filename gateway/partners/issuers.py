@@ -19,6 +19,7 @@ import orjson
 
 from gateway.partners.guard import Network, Refused, Resolver, check_url, resolve, vet
 from gateway.partners.jose_strict import IssuerKeys
+from gateway.partners.trust import authorities
 
 DISCOVERY = "/.well-known/openid-configuration"
 TOTAL = 10.0  # seconds for one call, all of it
@@ -53,7 +54,7 @@ class Issuers:
     allowed: tuple[Network, ...] = ()
     resolver: Resolver = resolve
     total: float = TOTAL
-    trusted: ssl.SSLContext = field(default_factory=httpx.create_ssl_context)
+    trusted: ssl.SSLContext = field(default_factory=authorities)
     _known: dict[str, Published] = field(default_factory=dict)
     _calls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 

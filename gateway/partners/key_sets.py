@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from gateway.partners.guard import Network, Resolver, resolve, vet
+from gateway.partners.trust import authorities
 
 TOTAL = 3.0  # seconds for all of it: a card is waited for
 MOST_READ = 64 << 10
@@ -44,7 +45,7 @@ class KeySets:
     allowed: tuple[Network, ...] = ()
     resolver: Resolver = resolve
     total: float = TOTAL
-    trusted: ssl.SSLContext = field(default_factory=httpx.create_ssl_context)
+    trusted: ssl.SSLContext = field(default_factory=authorities)
     _kept: dict[str, Kept] = field(default_factory=dict)
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
