@@ -17,6 +17,7 @@ from gateway.disclosure.wording import Words, listed
 from gateway.exchanges.agencies import profile
 from gateway.exchanges.look_up_status import Group, LookupAnswer
 from gateway.fhir import systems
+from gateway.fhir.bundles import uuid_of
 from gateway.fhir.codes import CARD_OVERRIDES, Answer
 from gateway.store.ledger import Feed
 
@@ -71,7 +72,7 @@ def _made(
         ("keep", [words["keep"]["all"]]),
     ]
     return {
-        "uuid": _uuid(identifier),
+        "uuid": uuid_of(identifier),  # feedback leads back to the access log
         "summary": words["summary"][state].format(services=_count(words, services)),
         "indicator": "warning" if state == "stopped" else "info",
         "source": {"label": "Think Family Gateway", "url": setting.root},
@@ -87,11 +88,6 @@ def _part(heading: str, lines: list[str]) -> str:
 
 def _count(words: Words, services: int) -> str:
     return words["count"]["one"] if services == 1 else words["count"]["more"].format(number=services)
-
-
-def _uuid(identifier: str) -> str:
-    """The id of the disclosure in the form that CDS Hooks asks for: feedback leads back to the access log."""
-    return "-".join((identifier[:8], identifier[8:12], identifier[12:16], identifier[16:20], identifier[20:32]))
 
 
 def _override(setting: Setting, code: str) -> dict[str, str]:

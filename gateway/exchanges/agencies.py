@@ -10,7 +10,7 @@ import orjson
 
 from gateway.disclosure.release import desk
 from gateway.store import clock
-from gateway.store.ledger import Feed
+from gateway.store.ledger import Feed, Moment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +54,15 @@ def parse_profile(code: str, name: str, text: str) -> Profile:
 def is_fresh(feed: Feed, at: int) -> bool:
     """Whether the agency's feed has been heard of within its own time."""
     return feed.data_as_of is not None and at - feed.data_as_of <= feed.fresh_hours * clock.HOUR
+
+
+def case_owner_kind(moment: Moment, agency: str, case_reference: str, case_owner: str) -> str | None:
+    """The kind of agency whose case reference an agency names, its own where it names no owner; None without a reference,
+    empty for an owner that is not known here."""
+    if not case_reference:
+        return None
+    feed = moment.feeds.get(case_owner or agency)
+    return feed.kind if feed else ""
 
 
 def names(feeds: Mapping[str, Feed]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.disclosure.decision import Asked, Permit, Refuse, decide, decide_own, gate
 from gateway.exchanges import dossiers
+from gateway.exchanges.agencies import case_owner_kind
 from gateway.exchanges.context import Context
 from gateway.exchanges.dossiers import Known
 from gateway.exchanges.look_up_status import hospital_states
@@ -49,7 +50,8 @@ def decide_notice(
     if purpose is None or feed is None or owner_feed is None or ctx.agreements.version != moment.policy:
         return _both(Refuse("policy-stale"))
     asked = Asked(subscribed.requester, feed.kind, purpose, clock.moment(moment.at))
-    at_gate = gate(asked, case_owner_kind(subscribed, moment), has_reason=bool(subscribed.reason), has_override=False)
+    owner_kind = case_owner_kind(moment, subscribed.agency, subscribed.case_reference, subscribed.case_owner)
+    at_gate = gate(asked, owner_kind, has_reason=bool(subscribed.reason), has_override=False)
     if at_gate:
         return _both(Refuse(at_gate))
     if ctx.vouched.refuses(moment.at, duty=purpose.is_duty):
@@ -72,11 +74,3 @@ def decide_notice(
 
 def _both(decision: Permit | Refuse) -> Heard:
     return Heard(decision, decision)
-
-
-def case_owner_kind(subscribed: Subscribed, moment: Moment) -> str | None:
-    """The kind of agency whose case reference the subscription names; None where it names none."""
-    if not subscribed.case_reference:
-        return None
-    feed = moment.feeds.get(subscribed.case_owner or subscribed.agency)
-    return feed.kind if feed else ""

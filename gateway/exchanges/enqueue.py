@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -121,9 +121,7 @@ class Queued:
     number: str  # NHS number
     change: Change
     was_inpatient: bool
-    extra: dict[str, Any] = field(
-        default_factory=dict
-    )  # what else the notice tells: of one that is overdue, which, and whom it went to
+    extra: dict[str, Any] = field(default_factory=dict)  # what else it tells: of an overdue one, which, and whom it went to
     record: str = ""
     corrects: tuple[str, ...] = ()  # earlier notices that were wrong
 
@@ -146,26 +144,41 @@ def put(ctx: Context, notice: Queued, moment: Moment) -> Generator[Any, Any, Non
             **({"extra": notice.extra} if notice.extra else {}),
         }
     )
-    place = last[0][0] + 1
-    yield new_row(ctx, identifier, notice.subscription, notice.receiver, notice.owner, notice.row.id, lane, place, body, moment)
+    place = Place(lane, last[0][0] + 1)
+    to = Addressed(notice.subscription, notice.receiver, notice.owner, notice.row.id)
+    yield new_row(ctx, identifier, to, place, body, moment)
 
 
-def new_row(
-    ctx: Context, identifier: str, subscription: str, receiver: str, owner: str, person: str, lane: bytes, place: int, body: bytes,
-    moment: Moment,
-) -> Write:  # fmt: skip
+class Place(NamedTuple):
+    """Where a notice stands: its lane (receiver and person) and its place there."""
+
+    lane: bytes
+    number: int
+
+
+class Addressed(NamedTuple):
+    """Under which subscription a notice goes, to whom, out of whose record and of which person's row, and as what."""
+
+    subscription: str
+    receiver: str
+    owner: str
+    person: str = ""
+    topic: str = outbox.NOTE
+
+
+def new_row(ctx: Context, identifier: str, to: Addressed, place: Place, body: bytes, moment: Moment) -> Write:
     """A row of the outbox that is due now; ``body`` is sealed here."""
     return Write(
         outbox.ADD_NOTICE,
         {
             "id": identifier,
-            "subscription": subscription,
-            "receiver": receiver,
-            "owner": owner,
-            "person": person,
-            "lane": lane,
-            "place": place,
-            "topic": outbox.NOTE,
+            "subscription": to.subscription,
+            "receiver": to.receiver,
+            "owner": to.owner,
+            "person": to.person,
+            "lane": place.lane,
+            "place": place.number,
+            "topic": to.topic,
             "body": seal(ctx.vault.shelf("outbox"), body, identifier),
             "state": outbox.PENDING,
             "attempts": 0,

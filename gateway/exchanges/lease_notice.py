@@ -32,7 +32,7 @@ from gateway.exchanges.stored_notices import notice_entry as notice_entry
 from gateway.exchanges.stored_notices import open_notice as open_notice
 from gateway.exchanges.subscriptions import Subscribed, for_person, open_subscription
 from gateway.exchanges.told_before import that_were_told
-from gateway.notification.topics import OVERDUE, RETRACTED, SIGNAL_ENDED, STATUS_CHANGED, Change, Topic, told_to
+from gateway.notification.topics import OVERDUE, RETRACTED, SIGNAL_ENDED, STATUS_CHANGED, Change, told_to, topic_of
 from gateway.store import clock, outbox, people
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Read, Write
@@ -111,7 +111,7 @@ def _told_now(
     ctx: Context, subscribed: Subscribed, stored: Stored, telling: Telling, permit: Permit | None, moment: Moment
 ) -> Generator[Any, Any, Outcome[NoticeLease | None]]:
     """Claim what may be told, or put it where its receiver finds it."""
-    topic = ctx.topics.get(telling.topic) or Topic(telling.topic, telling.topic, 3, False)
+    topic = topic_of(ctx.topics, telling.topic)
     awaited = yield from expect_answer(ctx, stored.id, subscribed.agency, stored.owner, topic, moment)
     stored = replace(stored, respond_by=awaited.respond_by)
     is_shut = subscribed.status == "error" and (yield Read(outbox.SHUT, {"subscription_id": subscribed.id}))
@@ -146,7 +146,7 @@ def _told(ctx: Context, subscribed: Subscribed, stored: Stored, heard: Heard, at
         return Refuse(UNSUBSCRIBED)
     if isinstance(heard.about_it, Refuse):
         return heard.about_it
-    told = told_to(ctx.topics.get(stored.topic) or Topic(stored.topic, stored.topic, 3, False), heard.about_it.classes)
+    told = told_to(topic_of(ctx.topics, stored.topic), heard.about_it.classes)
     if told == STATUS_CHANGED and not stored.status:
         return Refuse("no-agreement")
     if told and told not in (SIGNAL_ENDED, OVERDUE) and not subscribed.wanted.takes_urgency(urgent=ctx.topics[told].urgent):

@@ -21,7 +21,7 @@ from gateway.exchanges.stored_notices import Stored, open_notice
 from gateway.exchanges.subscriptions import Subscribed, for_person, open_subscription
 from gateway.exchanges.told_before import that_were_told
 from gateway.fhir.systems import NHS_NUMBER
-from gateway.notification.topics import RETRACTED, SIGNAL_ENDED, Topic, told_to
+from gateway.notification.topics import RETRACTED, SIGNAL_ENDED, told_to, topic_of
 from gateway.store import clock, feedback, outbox
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Read, Row
@@ -152,7 +152,7 @@ def _decided(
     heard = yield from decide_notice(ctx, one, stored.owner, moment, was_inpatient=stored.was_inpatient)
     if not isinstance(heard.about_it, Permit):
         return None, ""
-    topic = told_to(ctx.topics.get(stored.topic) or Topic(stored.topic, stored.topic, 3, False), heard.about_it.classes)
+    topic = told_to(topic_of(ctx.topics, stored.topic), heard.about_it.classes)
     return (heard.about_it, topic) if topic else (None, "")
 
 
@@ -163,7 +163,7 @@ def _line(
     owner = moment.feeds[stored.owner]
     named = bool(topic) and not profile(owner).sensitive
     code = topic or (RETRACTED if corrects else SIGNAL_ENDED)
-    told = ctx.topics.get(code) or Topic(code, code, 3, False)
+    told = topic_of(ctx.topics, code)
     said = awaited.said
     return NoticeLine(
         id=stored.id,

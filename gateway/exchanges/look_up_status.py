@@ -17,7 +17,7 @@ from gateway.disclosure.question import proven
 from gateway.disclosure.release import release
 from gateway.disclosure.rules import Directive
 from gateway.exchanges import dossiers
-from gateway.exchanges.agencies import is_fresh
+from gateway.exchanges.agencies import case_owner_kind, is_fresh
 from gateway.exchanges.charge import OVER, charge_for
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.dossiers import Known, Resource
@@ -34,11 +34,13 @@ from gateway.exchanges.reviews import CONFLICT
 from gateway.fhir import systems
 from gateway.fhir.codes import Answer
 from gateway.fhir.dates import first_day
+from gateway.fhir.outcomes import Forbidden
 from gateway.store import clock
 from gateway.store.ledger import Feed, Moment, Outcome, Rows, Story
 from gateway.store.people import Opened
 from gateway.store.sql import Write
 
+AT_THE_GATE = "This purpose may not be used here: check purpose, role and case reference."
 # Refused for what is not the asker's doing, or before it is known who asks.
 NOT_CHARGED = frozenset({"token-superseded", "policy-stale", UNWITNESSED})
 
@@ -126,11 +128,19 @@ def refusal_at_gate(ctx: Context, ask: LookupRequest, asked: Asked | None, momen
         return "purpose-not-yours"
     if not ask.is_override and ctx.vouched.refuses(moment.at, duty=asked.purpose.is_duty):
         return UNWITNESSED
-    owner = None
-    if ask.case_reference:
-        owner_feed = moment.feeds.get(ask.case_owner or ask.requester.agency)
-        owner = owner_feed.kind if owner_feed else ""
+    return _at_gate(ask, asked, moment)
+
+
+def _at_gate(ask: LookupRequest, asked: Asked, moment: Moment) -> str:
+    owner = case_owner_kind(moment, ask.requester.agency, ask.case_reference, ask.case_owner)
     return gate(asked, owner, has_reason=bool(ask.reason), has_override=ask.override is not None) or ""
+
+
+def check_gate(ctx: Context, ask: LookupRequest, moment: Moment) -> None:
+    """The gate of a lookup for what is not answered as one. Raises Forbidden, with the same words for every cause."""
+    asked = as_asked(ctx, ask, moment)
+    if asked is None or _at_gate(ask, asked, moment):
+        raise Forbidden(AT_THE_GATE)
 
 
 def covering(ctx: Context, asked: Asked, moment: Moment) -> list[Feed]:

@@ -21,11 +21,12 @@ from gateway.exchanges.lines import line
 from gateway.exchanges.replies import queued
 from gateway.exchanges.request_contact import ContactRequest
 from gateway.fhir import systems
+from gateway.fhir.bundles import uuid_of
 from gateway.fhir.outcomes import Conflict, Issue, NotFound, Unprocessable, outcome
 from gateway.mapping.records import Sourced
 from gateway.notification.answers import FATAL, OK, TRANSIENT
 from gateway.store import clock, outbox, standing
-from gateway.store.ledger import Moment
+from gateway.store.ledger import Moment, Outcome
 from gateway.store.sql import Hold, Read, Write
 
 Resource = dict[str, Any]
@@ -143,10 +144,11 @@ def send_later(ctx: Context, message: Message, reply: bytes, moment: Moment) -> 
         yield queued(ctx, message.requester, new_id(), url, reply, moment)
 
 
-def again(message: Message, name: str, response: bytes, moment: Moment) -> tuple[Reply, Entry]:
-    """The first answer once more, and its line."""
+def again(ctx: Context, message: Message, name: str, response: bytes, moment: Moment) -> Generator[Any, Any, Outcome[Reply]]:
+    """The first answer once more."""
     code = orjson.loads(response)["entry"][0]["resource"]["response"]["code"]
-    return Reply(response, code, True), message_line(name, message, moment, DONE, "", "repeated")
+    yield from send_later(ctx, message, response, moment)
+    return Outcome(Reply(response, code, True), (message_line(name, message, moment, DONE, "", "repeated"),))
 
 
 def message_line(name: str, message: Message, moment: Moment, result: int, patient: str, came: str) -> Entry:
@@ -163,7 +165,7 @@ def response(ctx: Context, message: Message, moment: Moment, code: str = OK, iss
     header, told = new_id(), new_id()
     said: Resource = {"identifier": message.message_id, "code": code}
     if code in (FATAL, TRANSIENT):
-        said["details"] = {"reference": _urn(told)}
+        said["details"] = {"reference": f"urn:uuid:{uuid_of(told)}"}
     resource: Resource = {
         "resourceType": "MessageHeader",
         "id": header,
@@ -172,9 +174,9 @@ def response(ctx: Context, message: Message, moment: Moment, code: str = OK, iss
         "source": {"name": ctx.name, "endpoint": f"{ctx.url}{PROCESS}"},
         "response": said,
     }
-    entries = [{"fullUrl": _urn(header), "resource": resource}]
+    entries = [{"fullUrl": f"urn:uuid:{uuid_of(header)}", "resource": resource}]
     if "details" in said:
-        entries.append({"fullUrl": _urn(told), "resource": {**outcome(issues), "id": told}})
+        entries.append({"fullUrl": f"urn:uuid:{uuid_of(told)}", "resource": {**outcome(issues), "id": told}})
     bundle = {
         "resourceType": "Bundle",
         "id": new_id(),
@@ -183,8 +185,3 @@ def response(ctx: Context, message: Message, moment: Moment, code: str = OK, iss
         "entry": entries,
     }
     return orjson.dumps(bundle)
-
-
-def _urn(identifier: str) -> str:
-    digits = identifier
-    return f"urn:uuid:{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from gateway.exchanges.context import Context, new_id
-from gateway.exchanges.enqueue import new_row, topic_token
+from gateway.exchanges.enqueue import Addressed, Place, new_row, topic_token
 from gateway.exchanges.subscriptions import found_under
 from gateway.notification.filters import Wanted
 from gateway.store import outbox
@@ -42,4 +42,4 @@ def own_notices(
 def _notice(ctx: Context, subscription: str, agency: str, told: dict[str, Any], moment: Moment) -> Write:
     identifier = new_id()
     lane = ctx.vault.token("lane", agency, f"own/{identifier}")
-    return new_row(ctx, identifier, subscription, agency, agency, "", lane, 1, orjson.dumps(told), moment)
+    return new_row(ctx, identifier, Addressed(subscription, agency, agency), Place(lane, 1), orjson.dumps(told), moment)

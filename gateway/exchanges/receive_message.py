@@ -45,9 +45,7 @@ def receive_message(ctx: Context, message: Message, moment: Moment) -> Story[Rep
     check_target(ctx, message, moment)
     before = yield from take(ctx, message)
     if before is not None:
-        reply, entry = again(message, NAME, before[1], moment)
-        yield from send_later(ctx, message, reply.body, moment)
-        return Outcome(reply, (entry,))
+        return (yield from again(ctx, message, NAME, before[1], moment))
     body = response(ctx, message, moment)
     yield from keep(ctx, message, body, moment)
     try:

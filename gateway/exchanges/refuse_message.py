@@ -35,9 +35,7 @@ def refuse_message(ctx: Context, refused: RefusedMessage, moment: Moment) -> Sto
     check_target(ctx, message, moment)
     before = yield from take(ctx, message)
     if before is not None:
-        reply, entry = again(message, NAME, before[1], moment)
-        yield from send_later(ctx, message, reply.body, moment)
-        return Outcome(reply, (entry,))
+        return (yield from again(ctx, message, NAME, before[1], moment))
     body = response(ctx, message, moment, refused.code, refused.issues)
     if refused.code == FATAL:
         yield from keep(ctx, message, body, moment)

@@ -22,7 +22,7 @@ from gateway.fhir.outcomes import Gone
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.notification import bundles
 from gateway.notification.bundles import Notice
-from gateway.notification.topics import RETRACTED, SIGNAL_ENDED, Topic, told_to
+from gateway.notification.topics import RETRACTED, SIGNAL_ENDED, told_to, topic_of
 from gateway.store import clock, outbox
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Read
@@ -75,7 +75,7 @@ def _again(
     """One notice as it may be told today, and its line of the access log."""
     mine_today = yield from for_person(ctx, subscribed, stored.nhs)
     permit = yield from _permit(ctx, mine_today, stored, moment)
-    known = ctx.topics.get(stored.topic) or Topic(stored.topic, stored.topic, 3, False)
+    known = topic_of(ctx.topics, stored.topic)
     topic = told_to(known, permit.classes) if permit else None
     corrects = yield from that_were_told(stored)
     said = topic or (RETRACTED if corrects else SIGNAL_ENDED)

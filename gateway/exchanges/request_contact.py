@@ -11,22 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.audit.entry import DONE, Entry, Kind
-from gateway.disclosure.decision import gate
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.call_backs import CallBack, row_of
 from gateway.exchanges.charge import charge_now
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.lines import check_current, line
-from gateway.exchanges.look_up_status import LookupRequest, as_asked
+from gateway.exchanges.look_up_status import LookupRequest, check_gate
 from gateway.exchanges.reviews import working_days_after
-from gateway.fhir.outcomes import Forbidden
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.store import feedback, people
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Read, Write
 
 NAME = "request_contact"
-AT_THE_GATE = "This purpose may not be used here: check purpose, role and case reference."
 WORKING_DAYS = 1
 
 
@@ -63,21 +60,15 @@ def request_contact(ctx: Context, ask: ContactRequest, moment: Moment) -> Story[
 def leave_number(ctx: Context, ask: ContactRequest, moment: Moment) -> Generator[Any, Any, Outcome[Receipt]]:
     """The same within an exchange that has checked who asks."""
     yield from charge_now(ctx, ask.requester, ask.nhs or ask.birth_date, moment)
-    _check_gate(ctx, ask, moment)
+    lookup = LookupRequest(
+        ask.requester, ask.nhs, ask.birth_date, verified=True, purpose=ask.purpose, case_reference=ask.case_reference,
+        case_owner=ask.case_owner, reason=ask.reason,
+    )  # fmt: skip
+    check_gate(ctx, lookup, moment)
     owners = yield from _owners(ctx, ask)
     for owner in owners:
         yield Write(feedback.ADD_CALL_BACK, row_of(ctx, owner, _call_back(ctx, ask, moment)))
     return Outcome(Receipt(new_id(), moment.at), _entries(ctx, ask, owners, moment))
-
-
-def _check_gate(ctx: Context, ask: ContactRequest, moment: Moment) -> None:
-    asked = as_asked(ctx, LookupRequest(ask.requester, ask.nhs, ask.birth_date, True, ask.purpose), moment)
-    owner = None
-    if ask.case_reference:
-        feed = moment.feeds.get(ask.case_owner or ask.requester.agency)
-        owner = feed.kind if feed else ""
-    if asked is None or gate(asked, owner, has_reason=bool(ask.reason), has_override=False):
-        raise Forbidden(AT_THE_GATE)
 
 
 def _owners(ctx: Context, ask: ContactRequest) -> Generator[Any, Any, list[str]]:

@@ -15,7 +15,7 @@ from gateway.exchanges.subscriptions import Subscribed
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.notification import bundles
 from gateway.notification.bundles import Notice, Route
-from gateway.notification.topics import OVERDUE, WITHOUT_A_PERSON, Topic
+from gateway.notification.topics import OVERDUE, WITHOUT_A_PERSON, topic_of
 from gateway.store import clock
 from gateway.store.ledger import Moment
 
@@ -37,7 +37,7 @@ def shape_notice(
 ) -> Notice:  # fmt: skip
     """A notice as its receiver reads it: the person by the identifier that the receiver itself used."""
     owner = moment.feeds[stored.owner]
-    topic = ctx.topics.get(told) or Topic(told, told, 3, False)
+    topic = topic_of(ctx.topics, told)
     unnamed = bare or profile(owner).sensitive
     return Notice(
         id=stored.id,

@@ -13,13 +13,13 @@ from typing import Any
 import orjson
 
 from gateway.audit.entry import DONE, Entry, Kind
-from gateway.disclosure.decision import OVERSIGHT, gate
+from gateway.disclosure.decision import OVERSIGHT
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.charge import charge_now
 from gateway.exchanges.context import Context, new_id
-from gateway.exchanges.enqueue import topic_token
+from gateway.exchanges.enqueue import Addressed, Place, new_row, topic_token
 from gateway.exchanges.lines import check_current, line
-from gateway.exchanges.look_up_status import LookupRequest, as_asked
+from gateway.exchanges.look_up_status import LookupRequest, check_gate
 from gateway.exchanges.stored_notices import HANDSHAKE
 from gateway.exchanges.subscriptions import Subscribed, destination_of, found_under, open_subscription, seal_subscription
 from gateway.fhir.outcomes import Forbidden, Gone, NotFound, PreconditionFailed, Unprocessable
@@ -29,7 +29,6 @@ from gateway.notification.topics import WITHOUT_A_PERSON
 from gateway.store import case_lists, clock, heartbeats, outbox
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Read, Write
-from gateway.store.vault import seal
 
 Resource = dict[str, Any]
 NOT_HERE = "There is no such subscription, or it is not yours."
@@ -104,14 +103,11 @@ def _check_gate(ctx: Context, ask: Subscribe, moment: Moment) -> None:
         if ask.purpose != OVERSIGHT or OVERSIGHT not in ask.requester.purposes:
             raise Forbidden(NOT_OVERSIGHT)
         return
-    lookup = LookupRequest(ask.requester, ask.wanted.nhs, "", True, ask.purpose)
-    asked = as_asked(ctx, lookup, moment)
-    owner = None
-    if ask.case_reference:
-        feed = moment.feeds.get(ask.case_owner or ask.requester.agency)
-        owner = feed.kind if feed else ""
-    if asked is None or gate(asked, owner, has_reason=bool(ask.reason), has_override=False):
-        raise Forbidden("This purpose may not be used here: check purpose, role and case reference.")
+    lookup = LookupRequest(
+        ask.requester, ask.wanted.nhs, "", verified=True, purpose=ask.purpose, case_reference=ask.case_reference,
+        case_owner=ask.case_owner, reason=ask.reason,
+    )  # fmt: skip
+    check_gate(ctx, lookup, moment)
 
 
 def _check_list(ask: Subscribe) -> Generator[Any, Any, None]:
@@ -158,30 +154,8 @@ def _enqueue_handshake(ctx: Context, made: Subscribed, moment: Moment) -> Genera
     lane = ctx.vault.token("lane", made.agency, f"handshake/{made.id}")
     last = yield Read(outbox.LAST_PLACE, {"lane": lane})
     body = {"nhs": "", "happened": "", "reason": "new", "status": False, "was_inpatient": False}
-    yield Write(
-        outbox.ADD_NOTICE,
-        {
-            "id": identifier,
-            "subscription": made.id,
-            "receiver": made.agency,
-            "owner": made.agency,
-            "person": "",
-            "lane": lane,
-            "place": last[0][0] + 1,
-            "topic": HANDSHAKE,
-            "body": seal(ctx.vault.shelf("outbox"), orjson.dumps(body), identifier),
-            "state": outbox.PENDING,
-            "attempts": 0,
-            "due": moment.at,
-            "leased_until": None,
-            "epoch": 0,
-            "number": None,
-            "last_result": "",
-            "created": moment.at,
-            "updated": moment.at,
-            "tried_since": None,
-        },
-    )
+    to = Addressed(made.id, made.agency, made.agency, topic=HANDSHAKE)
+    yield new_row(ctx, identifier, to, Place(lane, last[0][0] + 1), orjson.dumps(body), moment)
 
 
 def _line(made: Subscribed, ask: Subscribe, moment: Moment) -> Entry:

@@ -157,3 +157,8 @@ def _dangling(path: str, target: str, is_message: bool) -> Issue:
     if target.startswith("urn:") or (is_message and path.startswith("Bundle.entry[0].resource.focus")):
         return Issue("The reference leads to no entry of this Bundle; such a target must be sent along.", "not-found", path)
     return Issue("The reference is relative and its target is not in this Bundle.", "not-found", path, "warning")
+
+
+def uuid_of(identifier: str) -> str:
+    """A random id of ours (32 hexadecimal digits) in the form of a UUID, for a fullUrl."""
+    return f"{identifier[:8]}-{identifier[8:12]}-{identifier[12:16]}-{identifier[16:20]}-{identifier[20:32]}"

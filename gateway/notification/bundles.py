@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.fhir import systems
+from gateway.fhir.bundles import uuid_of
 
 Resource = dict[str, Any]
 
@@ -189,5 +190,4 @@ def _organisation(code: str, name: str = "") -> Resource:
 
 def _uuid(identifier: str, mark: str = "") -> str:
     """A random id of ours in the form of a UUID; ``mark`` gives its companion."""
-    digits = identifier if not mark else identifier[:-1] + format(int(identifier[-1], 16) ^ 1, "x")
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:32]}"
+    return uuid_of(identifier if not mark else identifier[:-1] + format(int(identifier[-1], 16) ^ 1, "x"))

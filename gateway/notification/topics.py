@@ -78,6 +78,11 @@ def offered(topics: Iterable[str]) -> list[str]:
 AS_TOLD = "as-told"
 
 
+def topic_of(topics: Mapping[str, Topic], code: str) -> Topic:
+    """The topic of a code; one that is not described any more is of the highest tier."""
+    return topics.get(code) or Topic(code, code, 3, False)
+
+
 def load_topics(folder: Path) -> dict[str, Topic]:
     """All topics by code. Raises ValueError naming the file."""
     topics = {}
