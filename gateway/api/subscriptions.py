@@ -22,7 +22,7 @@ from gateway.exchanges.manage_subscription import (
     read_subscription,
     status_bundle,
 )
-from gateway.exchanges.replay_events import EventsRequest, replay_events
+from gateway.exchanges.replay_events import EVERY, EventsRequest, replay_events
 from gateway.exchanges.subscribe import ENDED, NOT_HERE, subscribe
 from gateway.exchanges.subscriptions import Subscribed
 from gateway.fhir.outcomes import BadRequest, Gone, NotFound, Unprocessable
@@ -122,7 +122,7 @@ async def events(edge: Edge, request: Request) -> Response:
     content = searches.one(used, "content")
     if content and content not in CONTENT:
         raise BadRequest("content is empty, id-only or full-resource.", where="content", code="value")
-    first, last = (_number(used, name, default) for name, default in (("eventsSinceNumber", 1), ("eventsUntilNumber", 2**53)))
+    first, last = (_number(used, name, default) for name, default in (("eventsSinceNumber", 1), ("eventsUntilNumber", EVERY)))
     ask = EventsRequest(requester, request.path_params["id"], first, last, content, request_id(request))
     bundle = await edge.ledger.run_alone(replay_events, ask)
     if bundle is None:

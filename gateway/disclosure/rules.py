@@ -18,8 +18,9 @@ from enum import Enum
 from typing import NamedTuple
 
 UNREAD = "?"  # stands for an actor, action, purpose or class that is not understood
-SELF = "self"
+THEMSELVES = frozenset({"self"})
 NOTHING: frozenset[str] = frozenset()
+SILENT = (NOTHING, NOTHING)
 # v3-ActReason: what includes some of our purposes. Who refuses these refuses us; who permits these has not named us.
 BROADER_PURPOSES = frozenset({"PurposeOfUse", "TREAT", "HOPERAT"})
 NOT_CLEAR = BROADER_PURPOSES | {UNREAD}
@@ -89,11 +90,13 @@ class Rule:
         """
         speaks = self._speaks(facts)
         if speaks is False:
-            return NOTHING, NOTHING
+            return SILENT
         surely = classes & self.classes if self.classes else classes
         maybe = classes if UNREAD in self.classes else surely
         if speaks is None:
             surely = NOTHING
+        if not self.exceptions:
+            return (surely, NOTHING) if self.effect is Effect.PERMIT else (NOTHING, maybe)
         permitted, refused = NOTHING, NOTHING
         for exception in self.exceptions if maybe else ():
             permits, refuses = exception.says(facts, maybe)
@@ -142,7 +145,7 @@ class Directive:
     def says(self, facts: Facts, classes: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
         """Of these classes, those that it permits and those that it refuses. What cannot be understood refuses."""
         if not self.in_force:
-            return NOTHING, NOTHING
+            return SILENT
         return (NOTHING, classes) if self.rule is None else self.rule.says(facts, classes)
 
     def obliges(self, facts: Facts) -> frozenset[str]:
@@ -174,7 +177,7 @@ def newest(directives: Iterable[Directive], identities: frozenset[str]) -> list[
     for directive in directives:
         maker = directive.performers
         if not maker.isdisjoint(identities):
-            maker = (maker - identities) | {SELF}
+            maker = THEMSELVES if maker <= identities else (maker - identities) | THEMSELVES
         lineages.setdefault((directive.lineage, maker), []).append(directive)
     return [one for statements in lineages.values() for one in _standing(statements)]
 

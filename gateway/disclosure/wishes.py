@@ -59,7 +59,7 @@ def wishes_of(asked: Asked, subject: Subject, directives: Iterable[Directive], t
             permitted |= permits
             if permits and directive.obliging:
                 obliged |= directive.obliges(facts)
-        if _may_refuse(asked, subject, age, ties, directive):
+        if (refuses or "existence" not in permits) and _may_refuse(asked, subject, age, ties, directive):
             refused |= refuses
             conditional = "existence" not in permits and _condition_failed(directive, facts)
             failed |= conditional

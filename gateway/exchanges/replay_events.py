@@ -29,6 +29,7 @@ from gateway.store.sql import Read
 
 NAME = "replay_events"
 MANY = 1000
+EVERY = 2**53  # an exact number in every JSON reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,14 @@ class EventsRequest:
     requester: Requester
     id: str
     first: int = 1
-    last: int = 2**62
+    last: int = EVERY
     content: str = ""
     request_id: str = ""
 
 
 def replay_events(ctx: Context, ask: EventsRequest, moment: Moment) -> Story[Resource | None]:
-    """The notices of a range of numbers, a thousand at most; None where there is no such subscription of the caller's."""
+    """The notices of a range of numbers, a thousand at most and a link to what follows; None where there is no such subscription
+    of the caller's."""
     check_current(ask.requester, moment)
     rows = yield Read(outbox.SUBSCRIPTION, {"id": ask.id})
     found = mine(ctx, rows, ask.requester)
@@ -65,8 +67,17 @@ def replay_events(ctx: Context, ask: EventsRequest, moment: Moment) -> Story[Res
         "query-event", route_of(ctx, subscribed, moment), subscribed.id, subscribed.topic, subscribed.status, subscribed.events,
         told, ask.content or payload_content(subscribed.resource),
     )  # fmt: skip
+    if len(told) == MANY and (following := told[-1].number + 1) <= min(ask.last, subscribed.events):
+        bundle["link"] = [{"relation": "next", "url": _page(ctx, ask, following)}]
     entries.append(subscription_line(NAME, ask.requester, moment, ask.request_id, subscribed))
     return Outcome(bundle, tuple(entries))
+
+
+def _page(ctx: Context, ask: EventsRequest, first: int) -> str:
+    """Where the same range goes on."""
+    until = f"&eventsUntilNumber={ask.last}" if ask.last < EVERY else ""
+    content = f"&content={ask.content}" if ask.content else ""
+    return f"{ctx.url}/Subscription/{ask.id}/$events?eventsSinceNumber={first}{until}{content}"
 
 
 def _again(

@@ -8,10 +8,11 @@ import pytest
 
 from gateway.demo import people
 from gateway.demo.people import AMINA, LEO, STRANGER
+from gateway.exchanges import replay_events
 from gateway.exchanges.context import new_id
 from gateway.fhir import systems
 from tests.data.edge import count_rows, exchange, is_valid, log_of, outcome, plain, without_log
-from tests.world import At, World
+from tests.world import BASE, At, World
 
 PATH = "/fhir/Subscription"
 
@@ -274,6 +275,22 @@ async def test_events_give_the_range_that_was_asked_for(fed: World) -> None:
     assert ["resource" in entry for entry in bundles["full-resource"]["entry"]] == [True, True, True]
     for query in ("eventsSinceNumber=x", "eventsSinceNumber=-1", "content=all", "eventsSinceNumber=1&eventsSinceNumber=2"):
         outcome(await at.get(f"{path}?{query}"), 400)
+
+
+async def test_a_long_range_of_events_says_where_it_goes_on(fed: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that is full links to the next as it was asked for; the last page, and one that ends the range, link nowhere."""
+    at = fed.coordinator()
+    made = await make(at, wanted())
+    await _notices(fed)
+    monkeypatch.setattr(replay_events, "MANY", 1)
+    first = (await at.get(f"{PATH}/{made['id']}/$events?content=id-only")).json()
+    (link,) = first["link"]
+    assert link["relation"] == "next"
+    last = await at.get(link["url"].removeprefix(BASE))
+    assert [entry["resource"]["resourceType"] for entry in last.json()["entry"][:1]] == ["Parameters"]
+    assert "link" not in last.json()
+    assert [part["valueString"] for event in _parameters(last)["notification-event"] for part in event[:1]] == ["2"]
+    assert "link" not in (await at.get(f"{PATH}/{made['id']}/$events?eventsUntilNumber=1")).json()
 
 
 async def test_what_was_done_with_subscriptions_is_on_record_and_replays_show_no_answer(fed: World) -> None:
