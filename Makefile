@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export XDG_RUNTIME_DIR ?= $(CURDIR)/.tmp
 
-.PHONY: help demo test prove check bench lock format openapi clean
+.PHONY: help demo test prove cover check bench lock format openapi clean
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/:/'
 
@@ -24,7 +24,12 @@ test: $(READY) ## every test, on SQLite and on a real PostgreSQL
 
 prove: $(READY) ## the same tests at full counts: kills, interleavings, mutations
 	GATEWAY_PROVE=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(MAKE) cover
 	$(BIN)/python -m tests.mutants
+
+cover: $(READY) ## every branch of the decision is taken by its own tests
+	$(BIN)/coverage run --branch --source gateway/disclosure --data-file .tmp/coverage -m pytest -q tests/core/disclosure
+	$(BIN)/coverage report --data-file .tmp/coverage --show-missing --skip-covered --fail-under 100
 
 check: $(READY) ## lint, types, import contracts, maps, agreements: under a minute
 	$(BIN)/ruff check .
