@@ -14,7 +14,7 @@ from gateway.exchanges.decide_notice import Unvouched
 from gateway.exchanges.lease_notice import Due, Lease, NotDue, NoticeLease, WantsTurn, lease_notice
 from gateway.exchanges.settle_notice import Settlement, settle_notice
 from gateway.fhir.outcomes import Unavailable
-from gateway.notification import signatures
+from gateway.notification import message_headers, signatures
 from gateway.notification.schedule import STEPS, Next, Posted, horizon
 from gateway.partners.breaker import Breakers
 from gateway.partners.delivery import Courier, Post
@@ -206,4 +206,5 @@ def post_of(context: Context, lease: Lease) -> Post:
     signed = signatures.headers(context.vault.notices, lease.notice, int(time.time()), lease.body)
     stated = (header.partition(":") for header in lease.headers)
     own = {name.strip(): value.strip() for name, _, value in stated if signatures.may_be_set(name)}
-    return Post(lease.endpoint, lease.body, {**own, "Content-Type": lease.content_type, **signed}, lease.seconds)
+    ours = message_headers.headers(lease.notice, lease.receiver)
+    return Post(lease.endpoint, lease.body, {**ours, **own, "Content-Type": lease.content_type, **signed}, lease.seconds)

@@ -14,7 +14,7 @@ from gateway.exchanges.context import Context
 from gateway.exchanges.lease_notice import NotDue
 from gateway.exchanges.raise_overdue import Late, raise_overdue
 from gateway.exchanges.replies import ReplyDue, ReplyLease, ReplySettlement, lease_reply, settle_reply
-from gateway.notification import signatures
+from gateway.notification import message_headers, signatures
 from gateway.notification.schedule import STEPS
 from gateway.partners.delivery import Courier, Post
 from gateway.store import clock, feedback
@@ -78,4 +78,5 @@ async def _post(ledger: Ledger, context: Context, courier: Courier, steps: tuple
 def post_of(context: Context, lease: ReplyLease) -> Post:
     """A response message as it goes over the wire, signed like a notice."""
     signed = signatures.headers(context.vault.notices, lease.id, int(time.time()), lease.body)
-    return Post(lease.url, lease.body, {"Content-Type": "application/fhir+json", **signed})
+    ours = message_headers.headers(lease.id, lease.agency)
+    return Post(lease.url, lease.body, {**ours, "Content-Type": "application/fhir+json", **signed})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import random
 import time
 from typing import Any
@@ -11,8 +13,9 @@ import pytest
 from gateway import deliverer
 from gateway.demo import people
 from gateway.demo.people import LEO
+from gateway.fhir import systems
 from tests.conftest import count
-from tests.edge.desks import admit, council_hears_of, delivering, desk, patients, status, subscribe, until
+from tests.edge.desks import admit, council_hears_of, delivering, desk, in_turn, patients, status, subscribe, until
 from tests.edge.durable import ask
 from tests.world import World
 
@@ -43,6 +46,20 @@ async def test_notices_about_one_person_arrive_in_order_through_failures(fed: Wo
         assert len(set(one.ids())) == 3
     states = ask(fed.settings, f"SELECT state, number FROM outbox WHERE subscription = '{made['id']}' ORDER BY place")
     assert states == [("delivered", 1), ("delivered", 2), ("delivered", 3)]
+
+
+async def test_every_attempt_has_an_id_and_names_whom_it_is_for(fed: World) -> None:
+    """Attempts at one notice have ids of their own and one to be correlated by; the target is the receiver's ODS code."""
+    fed.gateway.deliverer.steps = (0.0, 0.0)
+    with desk(in_turn(503)) as one:
+        await three_changes_about_leo(fed, one.url)
+        await fed.settle()
+        first, again, other = (got.headers for got in one.got[:3])
+    assert first["webhook-id"] == again["webhook-id"] != other["webhook-id"]
+    assert first["x-correlation-id"] == again["x-correlation-id"] != other["x-correlation-id"]
+    assert len({got.headers["x-request-id"] for got in one.got}) == len(one.got)
+    target = json.loads(base64.b64decode(first["nhsd-target-identifier"]))
+    assert target == {"system": systems.ODS_CODE, "value": people.TRUST}
 
 
 async def test_a_notice_waits_for_the_one_before_it(fed: World) -> None:
