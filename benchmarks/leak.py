@@ -4,7 +4,8 @@ A voluntary service asks a trust, in wish mode, about strangers and about people
 another situation, are shielded, are adopted, and about some of whom it is told. 5,000 lookups of each, in random order
 over 16 connections to a real server on the other core; the clock runs from the request's last byte sent to the answer's
 last byte read. For each pair of causes: how often a lookup of the one took longer than one of the other (AUC, 0.5 where
-they cannot be told apart; its standard error at 5,000 is 0.006, and the worst of 21 pairs is shown).
+they cannot be told apart; its standard error at 5,000 is 0.006, and the worst of 21 pairs is shown). The same of asking to
+be rung back and of subscribing, which answer everybody alike. ``LEAK_EACH`` sets another count.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import json
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,23 +28,61 @@ from gateway.demo import people
 from gateway.demo.people import VOLUNTARY, Person
 from gateway.fhir import systems
 
-EACH, PEOPLE, CONNECTIONS = 5000, 20, 16
+EACH, PEOPLE, CONNECTIONS = int(os.environ.get("LEAK_EACH", "5000")), 20, 16
 PURPOSE, TICK = "early-help", 0.050
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """Where a person can be named, and what a lookup's body becomes there."""
+
+    name: str
+    path: str
+    body: Callable[[str], str]
+
+
+def to_be_rung(lookup: str) -> str:
+    body = json.loads(lookup)
+    said = {"name": "Sam Field", "phone": "01632 960123"}
+    body["parameter"] += [{"name": name, "valueString": value} for name, value in said.items()]
+    return json.dumps(body)
+
+
+def to_be_told(lookup: str) -> str:
+    number = json.loads(lookup)["parameter"][0]["resource"]["identifier"][0]["value"]
+    person = Person("", number, BORN, "", "")
+    return json.dumps(people.subscription(person, "discharged", "https://families.example/fhir", PURPOSE))
+
+
+LOOKUP = Surface("lookup", "/fhir/Patient/$known-to-services", str)
+SURFACES = (
+    LOOKUP,
+    Surface("call-back", "/fhir/Patient/$request-contact", to_be_rung),
+    Surface("subscription", "/fhir/Subscription", to_be_told),
+)
 
 
 def main() -> None:
     with deployment(PEOPLE * 10) as deployed, gateway(deployed) as server:
         os.sched_setaffinity(0, {int(LOAD_CORE)} & os.sched_getaffinity(0) or os.sched_getaffinity(0))
         causes = prepared(deployed, server.url)
-        times = asyncio.run(measured(server.url, causes, deployed.token("voluntary-system", "fw1", "family-worker", (PURPOSE,))))
-    worst = 0.5
-    for one, other in combinations(times, 2):
-        found = auc(times[one], times[other])
-        worst = found if abs(found - 0.5) > abs(worst - 0.5) else worst
-        say(f"  {one} against {other}: {found:.4f}")
-    result("leak_auc_worst", worst)
-    late = [taken for each in times.values() for taken in each if taken > 2 * TICK]
-    result("lookup_tick_overrun_share", len(late) / sum(map(len, times.values())))
+        token = deployed.token("voluntary-system", "fw1", "family-worker", (PURPOSE,))
+        found = []
+        for surface in SURFACES:
+            times = asyncio.run(measured(server.url, surface, causes, token))
+            found.append(worst_of(surface, times))
+            if surface is LOOKUP:
+                late = [taken for each in times.values() for taken in each if taken > 2 * TICK]
+                result("lookup_tick_overrun_share", len(late) / sum(map(len, times.values())))
+    result("leak_auc_worst", max(found, key=lambda one: abs(one - 0.5)))
+
+
+def worst_of(surface: Surface, times: dict[str, list[float]]) -> float:
+    """The value furthest from a half."""
+    found = {pair: auc(times[pair[0]], times[pair[1]]) for pair in combinations(times, 2)}
+    for (one, other), value in found.items():
+        say(f"  {surface.name}: {one} against {other}: {value:.4f}")
+    return max(found.values(), key=lambda one: abs(one - 0.5))
 
 
 def prepared(deployed: Deployment, url: str) -> dict[str, list[str]]:
@@ -84,15 +124,16 @@ def restricted(trust: httpx.Client, numbers: Iterator[str], why: str) -> Iterato
         yield lookup_body(number, PURPOSE)
 
 
-async def measured(url: str, causes: dict[str, list[str]], token: str) -> dict[str, list[float]]:
-    """Seconds of each lookup, by cause."""
+async def measured(url: str, surface: Surface, causes: dict[str, list[str]], token: str) -> dict[str, list[float]]:
+    """Seconds of each request, by cause."""
     chance = random.Random(1)
-    waiting = [(cause, chance.choice(bodies)) for cause, bodies in causes.items() for _ in range(EACH)]
+    asked = {cause: [surface.body(body) for body in bodies] for cause, bodies in causes.items()}
+    waiting = [(cause, chance.choice(bodies)) for cause, bodies in asked.items() for _ in range(EACH)]
     chance.shuffle(waiting)
     times: dict[str, list[float]] = {cause: [] for cause in causes}
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 80
     head = (
-        f"POST /fhir/Patient/$known-to-services HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/fhir+json\r\n"
+        f"POST {surface.path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/fhir+json\r\n"
         f"Authorization: Bearer {token}\r\n"
     )
 
@@ -103,12 +144,12 @@ async def measured(url: str, causes: dict[str, list[str]], token: str) -> dict[s
             writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
             begun = time.perf_counter()
             answer = await reader.readuntil(b"\r\n\r\n")
-            if not answer.startswith(b"HTTP/1.1 200"):
+            if not answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201")):
                 raise RuntimeError(answer.decode())
             size = next(int(line[15:]) for line in answer.split(b"\r\n") if line.lower().startswith(b"content-length:"))
             content = await reader.readexactly(size)
             times[cause].append(time.perf_counter() - begun)
-            if (b'"agency"' in content) != (cause == "told"):
+            if surface is LOOKUP and (b'"agency"' in content) != (cause == "told"):
                 raise RuntimeError(f"{cause}: {json.loads(content)}")
         writer.close()
 
