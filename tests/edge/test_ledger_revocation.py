@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.demo.people import AMINA, TRUST, VOLUNTARY
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.look_up_status import LookupRequest, look_up_status
 from gateway.exchanges.resources import WriteRequest, write_resource
+from gateway.exchanges.shield import ShieldRequest, lift_shield, set_shield
 from gateway.fhir import systems
 from gateway.store import audit_log
 from gateway.store.ledger_postgres import PostgresLedger
@@ -123,3 +125,39 @@ async def test_no_lookup_rests_on_a_wish_that_was_withdrawn(fed: World, patient:
         assert sum(one.exchange == "write_resource" for one in entries) == count(200, 10_000) + 1
         assert {one.outcome for one in entries if one.exchange == "look_up_status" and one.custodian == TRUST} == {0, 4}
     assert verify_log(fed.settings.database_url or fed.settings.database_file, load_keys(fed.settings.keys_folder)).ok
+
+
+class ShieldRace(Race):
+    """The same around a shield that is set by one and lifted by two."""
+
+    async def write(self, wait: float, *, permits: bool) -> list[bool]:
+        await asyncio.sleep(wait)
+        for user in ("dpo1", "dpo2") if permits else ("dpo1",):
+            ask = ShieldRequest(replace(self.owner, user=user), f"{systems.NHS_NUMBER}|{AMINA.nhs}", "A threat was made")
+            await random.choice(self.ledgers).run_alone(lift_shield if permits else set_shield, ask)
+        return list(await asyncio.gather(*(self.look(0) for _ in range(2))))
+
+
+def told_behind_a_shield(entries: list[Entry]) -> list[str]:
+    """Disclosures that stand behind the setting of a shield on record, and refusals where none stood."""
+    found, shielded = [], False
+    for one in entries:
+        if one.exchange in ("set_shield", "lift_shield"):
+            shielded = dict(one.detail)["result"] == "set" or (shielded and dict(one.detail)["result"] == "asked")
+        elif one.exchange == "look_up_status" and one.custodian == TRUST and (one.outcome == 0) == shielded:
+            found.append(f"{one.id}: outcome {one.outcome}, shielded {shielded}")
+    return found
+
+
+async def test_no_lookup_passes_a_shield_that_was_set(fed: World) -> None:
+    """From its acknowledgement nobody hears, at any worker; the log in its own order shows none that did."""
+    async with two_workers(fed) as ledgers:
+        assert await Race(fed, ledgers, BY_NUMBER).write(0, permits=True) == [True, True]
+        race = ShieldRace(fed, ledgers, BY_NUMBER)
+        for number in range(count(60, 2_000)):
+            permits = bool(number % 2)
+            assert set(await race.once(permits=permits)) == {permits}
+        await all_sealed(fed.settings, fed.gateway.ledger)
+        entries = [one for one in logged(fed) if one.exchange != "write_resource"]
+        assert sum(one.exchange == "set_shield" for one in entries) == count(30, 1_000)
+        assert told_behind_a_shield(entries) == []
