@@ -26,7 +26,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path("gateway") / "disclosure"
 EQUIVALENT = ROOT / "tests" / "data" / "mutants.toml"
-MODULES = ("question", "rules", "wishes", "decision", "directives", "release", "agreements", "purposes")
+MODULES = (
+    "question", "rules", "wishes", "decision", "directives", "release", "agreements", "purposes", "wish_forms", "pcf", "plain",
+    "agreement_signatures", "agreement_checks", "agreement_simulation", "wording", "working_days",
+)  # fmt: skip
 TESTS = Path("tests") / "core" / "disclosure"
 FIRST = ("test_decision_table.py", "test_consents.py", "test_children.py")  # where most changes are noticed
 SLOW = ("test_properties.py",)

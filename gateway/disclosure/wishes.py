@@ -59,9 +59,10 @@ def wishes_of(asked: Asked, subject: Subject, directives: Iterable[Directive], t
             permitted |= permits
             if permits and directive.obliging:
                 obliged |= directive.obliges(facts)
-        if (refuses or "existence" not in permits) and _may_refuse(asked, subject, age, ties, directive):
+        unopened = "existence" not in permits
+        if (refuses or unopened) and _may_refuse(asked, subject, age, ties, directive):
             refused |= refuses
-            conditional = "existence" not in permits and _condition_failed(directive, facts)
+            conditional = unopened and _condition_failed(directive, facts)
             failed |= conditional
             outright |= set() if conditional else refuses
     considered = tuple(sorted(directive.ref for directive in counted))
