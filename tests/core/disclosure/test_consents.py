@@ -379,6 +379,12 @@ def test_the_newest_of_a_lineage_and_refusal_across(statements: list[Directive],
         assert shared(*order) == (ALL if left == "permit" else NOTHING)
 
 
+def test_a_class_that_is_refused_in_one_place_is_opened_by_no_other() -> None:
+    """Also where the statement that refuses it lets the rest be heard."""
+    here = consent(rule("permit", rule("deny", klass=classes("detail"))), policy=[{"uri": "https://x.example"}])
+    assert shared(here, consent(rule("permit"))) == ALL - {"detail"}
+
+
 def test_dates_that_go_round_in_a_circle_lose_no_refusal() -> None:
     """A whole year, then two months of it, recorded in an order that makes each later than the next: all of them count."""
     circle = [said("deny", "2026", 9), said("permit", "2026-03", 10), said("permit", "2026-05", 8)]
@@ -426,6 +432,13 @@ def test_what_was_said_without_capacity_does_not_take_the_place_of_an_advance_wi
     assert shared(advance, consent(rule("deny"), on="2026-11-01", extension=[LACKED])) == ALL
     assert shared(advance, consent(rule("deny"), on="2026-11-01", extension=[extension("capacity", "had")])) == NOTHING
     assert shared(advance, consent(rule("permit"), on="2026-11-01", status="inactive", extension=[LACKED])) == ALL
+    elsewhere = [{"uri": "https://x.example"}]
+    lacking = consent(rule("deny"), on="2026-11-01", policy=elsewhere, extension=[LACKED])
+    clear = consent(
+        rule("deny"), on="2026-11-02", policy=[{"uri": "https://y.example"}], extension=[extension("capacity", "had")]
+    )
+    assert shared(advance, lacking) == ALL
+    assert shared(advance, lacking, clear) == NOTHING  # a refusal of that very person, made with capacity, stands
 
 
 def test_a_permission_made_without_capacity_does_not_count_and_a_refusal_does() -> None:
