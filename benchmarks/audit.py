@@ -1,7 +1,7 @@
 """The access log by itself: sealing an entry, what it takes on disk, proofs, and checking the log and an export of it.
 
 ``audit_append_cpu_ms`` is CPU per entry sealed, its leaf hashed and the tree grown. ``audit_entry_bytes`` is what an entry
-takes in an SQLite file, row and leaf with their keys; ``audit_entry_indexed_bytes`` counts the search indexes too.
+takes in an SQLite file, row and leaf with their keys; ``audit_entry_indexed_bytes`` counts the search indexes and marks too.
 ``verify_entries_per_second`` is the script of an export over ENTRIES lines with a signed head every 5,000, by CPU of a
 process of its own, and ``verify_rss_mb`` what that held; ``verify_rows_per_second`` is ``gateway audit verify`` on rows.
 ENTRIES=10000000 makes it the full count.
@@ -86,10 +86,13 @@ def on_disk(vault: Vault, folder: Path, now: int) -> None:
             db.execute("BEGIN")
             db.executemany(audit_log.ADD_ENTRY.many_for_sqlite, sealed.rows)
             db.executemany(audit_log.ADD_LEAF.many_for_sqlite, audit_log.leaf_rows(sealed, first))
+            db.executemany(audit_log.ADD_MARK.many_for_sqlite, sealed.marks)
             db.execute("COMMIT")
         sizes = dict(db.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name"))
-    indexed = {name: size for name, size in sizes.items() if "audit_entry" in name or "audit_leaf" in name}
-    keyed = {name: size for name, size in indexed.items() if not name.startswith("ix_")}
+    indexed = {
+        name: size for name, size in sizes.items() if any(one in name for one in ("audit_entry", "audit_leaf", "audit_mark"))
+    }
+    keyed = {name: size for name, size in indexed.items() if not name.startswith("ix_") and "mark" not in name}
     result("audit_entry_bytes", sum(keyed.values()) / ROWS)
     result("audit_entry_indexed_bytes", sum(indexed.values()) / ROWS)
 

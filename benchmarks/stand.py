@@ -187,7 +187,7 @@ def _rows(vault: Vault, place: int, number: str, now: int) -> tuple[dict, dict, 
     return (
         {"id": row, "agency": TRUST, "content_key": key.wrapped, "identity": seal_patient(cipher, row, patient), "version": 1, "expires": "2034-01", "updated": now},
         {"token": vault.nhs_token(number), "agency": TRUST, "person": row, "kind": "nhs"},
-        {"id": flag, "agency": TRUST, "type": "Flag", "person": row, "source": vault.token("source", TRUST, "Flag", str(place)), "related": None, "body": seal_record(cipher, flag, f"stay/{place}", body), "version": 1, "updated": now},
+        {"id": flag, "agency": TRUST, "type": "Flag", "person": row, "source": vault.token("source", TRUST, "Flag", str(place)), "related": None, "body": seal_record(cipher, flag, f"stay/{place}", body, None), "version": 1, "updated": now},
     )  # fmt: skip
 
 

@@ -29,8 +29,10 @@ from gateway.cosigning import take_up as take_up_witnesses
 from gateway.deliverer import Deliverer
 from gateway.deployment import Gateway, StartRefused, database_of, hold_folder, prepare, refuse_unsigned, unsigned_agreements
 from gateway.disclosure.purposes import load_purposes
+from gateway.disclosure.subject_texts import load_subject_texts
 from gateway.disclosure.wording import load_wording
 from gateway.disclosure.working_days import load_holidays
+from gateway.erasing import replay
 from gateway.exchanges.agreements_in_force import compiled, take_up
 from gateway.exchanges.context import Context
 from gateway.listening import listen
@@ -40,6 +42,7 @@ from gateway.notification.topics import load_topics
 from gateway.partners.delivery import Courier
 from gateway.partners.issuers import Issuers
 from gateway.partners.key_sets import KeySets
+from gateway.partners.record_systems import RecordSystems
 from gateway.settings import Settings
 from gateway.store import agreements, clock
 from gateway.store.ledger import Ledger
@@ -71,7 +74,9 @@ def make_context(settings: Settings, vault: Vault) -> Context:
         loopback_allowed=settings.kind != "production",
         quota=settings.quota_persons_per_hour,
         list_quota=settings.quota_listed_per_day,
+        unapproved_maps=settings.unapproved_maps,
         wording=load_wording(settings.mappings / "cards"),
+        subject_texts=load_subject_texts(settings.mappings / "subject_access"),
         holidays=load_holidays(settings.mappings / "bank_holidays.toml"),
     )
 
@@ -116,10 +121,12 @@ async def open_web(gateway: Gateway) -> Web:
     """What the pages stand on; whom to ring is known from the start."""
     settings, context = gateway.settings, gateway.context
     (rows,) = await gateway.ledger.read([Read(FEEDS)])
+    issuers = Issuers(context.loopback_allowed, _networks(settings))
     return Web(
         ledger=gateway.ledger,
         context=context,
-        issuers=Issuers(context.loopback_allowed, _networks(settings)),
+        issuers=issuers,
+        record_systems=RecordSystems(issuers),
         key=SigningKey.from_pem((settings.keys_folder / "tokens.pem").read_bytes()),
         root=settings.url.rstrip("/"),
         idle=settings.session_idle_minutes * 60 * clock.SECOND,
@@ -162,6 +169,7 @@ def make_app(settings: Settings, *, alone: bool = False) -> App:
         refuse_unsigned(settings)
         gateway.context.agreements.become(await gateway.ledger.run_alone(take_up, unsigned_agreements(settings)))
         await take_up_witnesses(gateway.ledger, gateway.context.vouched)
+        await replay(gateway.ledger, settings.keys_folder)
         routes = _routes(gateway.edge)
         web = app.state.web = await open_web(gateway)
         app.router.routes[:0] = [*routes, *page_routes(web)]

@@ -8,6 +8,7 @@ import logging
 
 from gateway.cosigning import Desk, sign_and_ask, take_up
 from gateway.deployment import Gateway, unsigned_agreements
+from gateway.erasing import keeping_register
 from gateway.exchanges.agreements_in_force import compiled
 from gateway.exchanges.context import Context
 from gateway.follow_up import follow_up
@@ -34,6 +35,7 @@ def background(gateway: Gateway) -> list[asyncio.Task[None]]:
         asyncio.create_task(_sign_heads(gateway)),
         asyncio.create_task(follow(gateway)),
         asyncio.create_task(_reconcile(gateway)),
+        asyncio.create_task(keeping_register(gateway.ledger, gateway.settings.keys_folder)),
     ]
     if gateway.settings.deliver:
         tasks.append(asyncio.create_task(gateway.deliverer.run()))

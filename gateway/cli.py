@@ -19,31 +19,29 @@ from pydantic import ValidationError
 
 from gateway import app as wiring
 from gateway import deployment
-from gateway.api.records import load, sender_of
 from gateway.background import follow, following_up, heartbeats, metering
 from gateway.deployment import Gateway, StartRefused
 from gateway.disclosure.agreements import Documents
 from gateway.disclosure.purposes import PolicyFault
-from gateway.disclosure.requester import Requester
+from gateway.erasing import replay
 from gateway.fhir.outcomes import GatewayError
 from gateway.listing import (
-    Format,
-    Shown,
-    issue_line,
-    json_line,
     map_command,
-    mappings_cli,
-    opened,
     stop,
 )
 from gateway.listing.access_log import audit_cli
 from gateway.listing.agreements import agreements_cli
 from gateway.listing.approvers import approver_cli
 from gateway.listing.keys import keys_cli
+from gateway.listing.launches import launch_cli
+from gateway.listing.loads import load_command, origin_command
+from gateway.listing.map_approvals import mappings_cli
 from gateway.listing.outbox import outbox_cli
 from gateway.listing.registry import agency_cli, client_cli
 from gateway.listing.reviews import reviews_cli
 from gateway.listing.sign_in import sign_in_cli
+from gateway.listing.staff import staff_cli
+from gateway.listing.subjects import person_cli
 from gateway.listing.waiting import unmatched
 from gateway.logs import configure
 from gateway.mapping.load import MappingFault
@@ -53,6 +51,8 @@ from gateway.store.vault import KeyFault, load_keys, make_keys
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Think Family Gateway.", pretty_exceptions_enable=False)
 cli.command(name="map")(map_command)
+cli.command(name="load")(load_command)
+cli.command(name="origin")(origin_command)
 cli.command()(unmatched)
 cli.add_typer(mappings_cli, name="mappings")
 cli.add_typer(agreements_cli, name="agreements")
@@ -61,9 +61,12 @@ cli.add_typer(agency_cli, name="agency")
 cli.add_typer(approver_cli, name="approver")
 cli.add_typer(client_cli, name="client")
 cli.add_typer(keys_cli, name="keys")
+cli.add_typer(launch_cli, name="launch")
 cli.add_typer(outbox_cli, name="outbox")
+cli.add_typer(person_cli, name="person")
 cli.add_typer(reviews_cli, name="reviews")
 cli.add_typer(sign_in_cli, name="sign-in")
+cli.add_typer(staff_cli, name="staff")
 
 Result = TypeVar("Result")
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
@@ -170,6 +173,7 @@ def deliver(data: Data = None) -> None:
 async def _deliver(settings: Settings) -> None:
     """Deliver until asked to end; what is being posted is settled first."""
     gateway = await wiring.open_gateway(settings)
+    await replay(gateway.ledger, settings.keys_folder)
     running = asyncio.create_task(gateway.deliverer.run())
     following = asyncio.gather(follow(gateway), following_up(gateway), heartbeats(gateway), metering(gateway))
     for asked in (signal.SIGTERM, signal.SIGINT):
@@ -237,33 +241,6 @@ def token(
         print(fetch_token(json.loads(credentials.read_text()), client, user, role, purpose or []))
     except ValueError as fault:
         stop(str(fault))
-
-
-@cli.command(name="load")
-def load_command(
-    fmt: Format,
-    file: Path,
-    agency: Annotated[str, typer.Option(help="ODS code of the sender, a registered agency.")],
-    data: Data = None,
-) -> None:
-    """Load a file through the exchange, with a progress bar on a terminal and a closing report."""
-
-    async def run(gateway: Gateway) -> Shown:
-        requester = Requester("command-line", agency, frozenset())
-        sender = await sender_of(gateway.ledger, gateway.context, agency)
-        report = Shown()
-        with report.progress:
-            await load(gateway.ledger, gateway.context, requester, fmt, source, sender, report)
-        return report
-
-    with opened(file) as source:
-        report = _on(data, run)
-    for issue in report.issues:
-        json_line(issue_line(issue.severity, issue))
-    counts = {name: getattr(report, name) for name in ("received", "accepted", "refused", "written", "notices")}
-    print(json.dumps({**counts, "unmatched": sum(report.unmatched.values())}))
-    if report.received and not report.accepted:
-        sys.exit(2)
 
 
 def _deployed(data: Path | None) -> Settings:

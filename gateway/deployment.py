@@ -14,6 +14,7 @@ from gateway.disclosure.agreements import Documents, documents_in
 from gateway.exchanges.context import Context
 from gateway.settings import Settings
 from gateway.store import migrate
+from gateway.store.erasure_register import RegisterFault, read_register
 from gateway.store.ledger import Ledger
 from gateway.store.vault import KeyFault, Vault, load_keys, make_keys
 
@@ -61,6 +62,10 @@ def prepare(settings: Settings) -> Vault:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         migrate.upgrade(migrate.engine_of(database), settings.kind)
     _refuse_unfit(settings)
+    try:
+        read_register(settings.keys_folder)
+    except RegisterFault as fault:
+        raise StartRefused(str(fault)) from fault
     try:
         migrate.check(migrate.engine_of(database), settings.kind, vault)
     except migrate.DatabaseFault as fault:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gateway.api.records import Report, load, sender_of
+from gateway.api.load_report import Report
+from gateway.api.loading import Desk, load_once
+from gateway.api.records import sender_of
 from gateway.deployment import Gateway, StartRefused
-from gateway.disclosure.requester import Requester
+from gateway.exchanges.load_file_once import FileLoaded
 from gateway.listeners.configuration import ListenersFault, Listening, read_listeners
 from gateway.listeners.folder import Watch
 from gateway.listeners.mllp import Port
@@ -71,11 +73,12 @@ def _sender(gateway: Gateway) -> Any:
 
 
 def _loading(gateway: Gateway) -> Any:
-    async def loading(requester: Requester, fmt: str, source: BinaryIO) -> dict[str, Any]:
+    async def loading(file: FileLoaded, source: BinaryIO) -> tuple[dict[str, Any], bool]:
         report = Report()
-        sender = await sender_of(gateway.ledger, gateway.context, requester.agency)
-        await load(gateway.ledger, gateway.context, requester, fmt, source, sender, report)
+        sender = await sender_of(gateway.ledger, gateway.context, file.requester.agency)
+        desk = Desk(gateway.ledger, gateway.context, file.requester, digest=file.digest)
+        before = await load_once(desk, file, source, sender, report)
         gateway.deliverer.wake()
-        return report.as_fhir()
+        return report.as_fhir(), before
 
     return loading

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     session_hours: int = Field(default=10, ge=1, le=12, description="How long a sign-in lasts at most.")
     checkpoint_seconds: float = Field(default=10.0, description="How often the head of the access log is signed; at most 60.")
 
+    unapproved_maps: Literal["allow", "warn", "refuse"] = Field(
+        default="warn", description="What becomes of records whose map no approver of their sender has approved as it is."
+    )
     listeners: str = Field(
         default="", description="File of what is listened to beside HTTP: HL7 v2 over MLLP, folders of dropped files."
     )

@@ -7,14 +7,15 @@ from starlette.responses import Response
 
 from gateway.api import searches
 from gateway.api.edge import Edge, allowed, fhir, request_id
+from gateway.exchanges.find_entries import found
 from gateway.exchanges.resources import NOT_HERE
-from gateway.exchanges.search_audit import AuditPage, AuditQuery, found, record_search
+from gateway.exchanges.search_audit import AuditPage, AuditQuery, record_search
 from gateway.fhir.outcomes import BadRequest, NotFound
 from gateway.fhir.systems import ODS_CODE
 from gateway.store import clock
 
 SETTLED = 2 * clock.SECOND
-PARAMETERS = frozenset({"patient:identifier", "patient.identifier", "agent", "agent:identifier", "organization", "date", "_lastUpdated", "outcome", "exchange", "purpose", "subtype", "entity", "entity:identifier", "basis", "_id", "_count", "_sort"})  # fmt: skip
+PARAMETERS = frozenset({"patient:identifier", "patient.identifier", "agent", "agent:identifier", "organization", "date", "_lastUpdated", "outcome", "exchange", "purpose", "subtype", "entity", "entity:identifier", "basis", "client", "notice", "case-reference:missing", "_id", "_count", "_sort"})  # fmt: skip
 
 
 async def search(edge: Edge, request: Request) -> Response:
@@ -33,6 +34,9 @@ async def search(edge: Edge, request: Request) -> Response:
         subtype=searches.one(used, "subtype"),
         entity=searches.one(used, "entity") or searches.one(used, "entity:identifier"),
         basis=searches.bare_code(used, "basis"),
+        client=searches.one(used, "client"),
+        notice=searches.one(used, "notice"),
+        no_case=_missing(used),
         oldest_first=oldest_first,
         patient=_token(used, "patient:identifier") or _token(used, "patient.identifier"),
         agent=_agent(used),
@@ -70,6 +74,13 @@ def _oldest_first(used: dict[str, list[str]]) -> bool:
     if order not in ("", "-date", "-_lastUpdated", "date", "_lastUpdated"):
         raise BadRequest("Entries are sorted by time: _sort is date or -date.", where="_sort", code="not-supported")
     return order in ("date", "_lastUpdated")
+
+
+def _missing(used: dict[str, list[str]]) -> bool:
+    text = searches.one(used, "case-reference:missing")
+    if text not in ("", "true"):
+        raise BadRequest("case-reference:missing is true.", where="case-reference:missing", code="value")
+    return bool(text)
 
 
 def _token(used: dict[str, list[str]], name: str) -> str:

@@ -78,8 +78,13 @@ def _made(
         "source": {"label": "Think Family Gateway", "url": setting.root},
         "detail": "\n\n".join(_part(words["heading"][name], texts) for name, texts in parts),
         "overrideReasons": [_override(setting, code) for code in CARD_OVERRIDES],
-        "links": [_link(setting)],
+        "links": [_link(setting), *([_share(setting)] if state == "stopped" else [])],
     }
+
+
+def _share(setting: Setting) -> dict[str, Any]:
+    """What may be shared, and with whom: for when this card cannot say more."""
+    return {"label": setting.words["link"]["share"], "url": f"{setting.root}/check-share", "type": "absolute"}
 
 
 def _part(heading: str, lines: list[str]) -> str:

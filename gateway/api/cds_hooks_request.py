@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from gateway.exchanges.dossiers import verification
-from gateway.fhir import systems
+from gateway.exchanges.sent_patient import (
+    FHIR_ID,
+    USERS,
+    birth_date_of,
+    codes_of,
+    is_role_of,
+    number_of,
+    practitioner_of,
+    roles_in,
+)
 from gateway.fhir.codes import HOOKS
-from gateway.fhir.dates import WHOLE_DATE, bounds
 from gateway.fhir.outcomes import BadRequest, NotFound, PreconditionFailed
-from gateway.identity import nhs_number
 
 UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 PREFIX = "family-"  # of the ids of services, before the hook
-USERS = frozenset({"Practitioner", "PractitionerRole"})
-MOST_ROLES = 50
 PREFETCH = {
     "patient": "Patient/{{context.patientId}}",
     "roles": "PractitionerRole?practitioner={{userPractitionerId}}",
@@ -59,9 +62,9 @@ def read_call(body: Any, hook: str) -> Asked:
     if prefetch is not None and not isinstance(prefetch, dict):
         raise BadRequest("prefetch must be an object.", where="prefetch")
     patient = _patient(prefetch or {}, context["patientId"])
-    number, verified = _number(patient)
+    number, verified = number_of(patient)
     user, roles = _user(context["userId"], prefetch or {})
-    return Asked(hook, user, roles, number, verified, _birth_date(patient), "fhirServer" in body)
+    return Asked(hook, user, roles, number, verified, birth_date_of(patient), "fhirServer" in body)
 
 
 def _envelope(body: dict[str, Any], hook: str) -> None:
@@ -97,64 +100,12 @@ def _patient(prefetch: dict[str, Any], wanted: str) -> dict[str, Any]:
     return patient
 
 
-def _number(patient: dict[str, Any]) -> tuple[str, bool]:
-    """The one sound NHS number of a Patient, and whether nothing in it doubts that; empty where there is none."""
-    stated = patient.get("identifier")
-    listed = stated if isinstance(stated, list) else []
-    found = [one for one in listed if isinstance(one, dict) and one.get("system") == systems.NHS_NUMBER]
-    value = found[0].get("value") if len(found) == 1 else None
-    number = nhs_number.parse(value) if isinstance(value, str) else None
-    if number is None:
-        return "", False
-    try:
-        return number, verification(found[0]) in ("", "01")
-    except (AttributeError, TypeError):
-        return number, False
-
-
-def _birth_date(patient: dict[str, Any]) -> str:
-    stated = patient.get("birthDate")
-    if not isinstance(stated, str) or len(stated) != WHOLE_DATE:
-        return ""
-    try:
-        bounds(stated)
-    except ValueError:
-        return ""
-    return stated
-
-
 def _user(stated: str, prefetch: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
     """Who works, by the record system's own id, and the codes of their roles as they were sent along."""
     kind, _, identifier = stated.partition("/")
     if kind not in USERS or not FHIR_ID.fullmatch(identifier):
         text = "context.userId must be Practitioner/id or PractitionerRole/id: cards are for people who work here."
         raise BadRequest(text, where="context.userId", code="value")
-    roles = [one for one in _sent_roles(prefetch) if _is_of(one, kind, identifier)]
-    codes = [coding.get("code") for one in roles for concept in _list(one, "code") for coding in _list(concept, "coding")]
-    user = identifier if kind == "Practitioner" else _practitioner(roles) or identifier
-    return user, tuple(dict.fromkeys(code for code in codes if isinstance(code, str) and code))
-
-
-def _sent_roles(prefetch: dict[str, Any]) -> list[dict[str, Any]]:
-    """PractitionerRoles that were sent along: one by itself, or those of a Bundle that are in use."""
-    bundle, single = prefetch.get("roles"), prefetch.get("role")
-    entries = [one.get("resource") for one in _list(bundle, "entry")] if isinstance(bundle, dict) else []
-    found = [one for one in [single, *entries[:MOST_ROLES]] if isinstance(one, dict)]
-    return [one for one in found if one.get("resourceType") == "PractitionerRole" and one.get("active", True) is True]
-
-
-def _is_of(role: dict[str, Any], kind: str, identifier: str) -> bool:
-    return role.get("id") == identifier if kind == "PractitionerRole" else _practitioner([role]) == identifier
-
-
-def _practitioner(roles: list[dict[str, Any]]) -> str:
-    """The id of the practitioner whose role it is, as the record system refers to it."""
-    named = roles[0].get("practitioner") if roles else None
-    text = named.get("reference") if isinstance(named, dict) else None
-    identifier = text.rpartition("Practitioner/")[2] if isinstance(text, str) else ""
-    return identifier if FHIR_ID.fullmatch(identifier) else ""
-
-
-def _list(holder: Any, name: str) -> list[dict[str, Any]]:
-    value = holder.get(name) if isinstance(holder, dict) else None
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    sent = [*roles_in(prefetch.get("role")), *roles_in(prefetch.get("roles"))]
+    roles = [one for one in sent if is_role_of(one, kind, identifier)]
+    return identifier if kind == "Practitioner" else practitioner_of(roles) or identifier, codes_of(roles)

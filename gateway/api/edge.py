@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import time
@@ -23,6 +22,8 @@ from gateway.api.tokens import AccessTokens, TokenRefused
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.record_refusal import NOBODY, Refusal, RefusalNotes, record_refusal
+from gateway.exchanges.tick import TICK as TICK
+from gateway.exchanges.tick import Tick as Tick
 from gateway.fhir import outcomes, strict_json
 from gateway.fhir.outcomes import GatewayError, Issue
 from gateway.mapping.concept_maps import Published
@@ -37,7 +38,6 @@ MAX_BUNDLE = 5 << 20
 MAX_RECORDS = 64 << 20
 REQUEST_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 PAGE = 4096
-TICK = 0.050
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="gateway"'}
 FORMATS = READABLE | {"json"}  # of _format
@@ -206,36 +206,6 @@ def padded(resource: Any) -> bytes:
     """A body about a person: filled with blanks to a multiple of 4,096 bytes, so that its length tells nothing."""
     body = orjson.dumps(resource)
     return body + b" " * (-len(body) % PAGE)
-
-
-class Tick:
-    """A beat every 50 ms from the moment that the request arrived.
-
-    The timer is armed before the body is read: what the work then takes cannot be told from when the answer leaves.
-    """
-
-    __slots__ = ("_loop", "_next", "_timer", "_waiter")
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[None] | None = None
-        self._next = self._loop.time() + TICK
-        self._timer = self._loop.call_at(self._next, self._strike)
-
-    def _strike(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-            return
-        self._next += TICK
-        self._timer = self._loop.call_at(self._next, self._strike)
-
-    async def wait(self) -> None:
-        """Until the next beat."""
-        self._waiter = self._loop.create_future()
-        await self._waiter
-
-    def stop(self) -> None:
-        self._timer.cancel()
 
 
 def caller(edge: Edge, request: Request) -> Requester:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from gateway.api.edge import Edge, Tick, allowed, json_body, padded, prepared, request_id
 from gateway.api.parameters import concept
 from gateway.audit.vouched import UNWITNESSED
+from gateway.disclosure.override import LEAST_JUSTIFICATION, goes_together, is_justified
 from gateway.disclosure.release import ITK_DISPLAY, STATUS_DISPLAY, Disclosure, organisation
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.agencies import profile
@@ -44,10 +45,6 @@ NOT_VOUCHED = (
     "No other agency can vouch for the access log just now, so nothing is disclosed but in danger to life. "
     "Please try again later; if it cannot wait, ring."
 )
-# Invalid pairs of SCR-AlertType and SCR-AlertReason, as the Summary Care Record refuses them.
-FORBIDDEN_PAIRS = frozenset({("1", "5"), ("2", "4"), ("2", "6")})
-ALERT_TYPES, ALERT_REASONS = frozenset("12"), frozenset("123456")
-JUSTIFICATION = 20
 
 
 async def known_to_services(edge: Edge, request: Request) -> Response:
@@ -230,11 +227,11 @@ def _override(part: Any) -> tuple[str, str, str] | None:
     named = {str(one.get("name")): one for one in parts if isinstance(one, dict)} if isinstance(parts, list) else {}
     kind, reason = (_code(named.get(name)) for name in ("type", "reason"))
     justification = _text(named.get("justification"), "override.justification", 1000)
-    if kind not in ALERT_TYPES or reason not in ALERT_REASONS or (kind, reason) in FORBIDDEN_PAIRS:
+    if not goes_together(kind, reason):
         text = "override needs a type and reason of SCR-AlertType and SCR-AlertReason that go together."
         raise Unprocessable(text, where=where, code="code-invalid")
-    if len(justification.strip()) < JUSTIFICATION:
-        raise Unprocessable(f"The justification needs at least {JUSTIFICATION} characters.", where=where, code="value")
+    if not is_justified(justification):
+        raise Unprocessable(f"The justification needs at least {LEAST_JUSTIFICATION} characters.", where=where, code="value")
     return kind, reason, justification
 
 

@@ -25,6 +25,7 @@ SEARCHES: dict[str, tuple[tuple[str, str], ...]] = {
     "AuditEvent": (
         ("patient:identifier", "token"), ("agent", "token"), ("organization", "token"), ("date", "date"), ("outcome", "token"),
         ("exchange", "token"), ("purpose", "token"), ("subtype", "token"), ("entity", "reference"), ("basis", "token"),
+        ("client", "token"), ("notice", "token"),
         ("_id", "token"), ("_lastUpdated", "date"),
     ),
 }  # fmt: skip

@@ -82,6 +82,8 @@ def shown(held: Held) -> dict[str, Any]:
     meta = {**body.get("meta", {}), "versionId": str(held.version)}
     if held.updated:
         meta["lastUpdated"] = clock.instant(held.updated)
+    if held.origin:
+        meta["source"] = f"urn:sha256:{held.origin['file']}#{held.origin['map']}/{held.origin['rule']}"
     return {**body, "id": held.id, "meta": meta}
 
 

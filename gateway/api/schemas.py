@@ -317,7 +317,11 @@ _QUERIES: dict[str, list[Schema]] = {
         {"name": "_sort", "schema": _enum(["-date", "date", "-_lastUpdated", "_lastUpdated"])},
         {"name": "date", "schema": SEARCH_DATE},
         {"name": "outcome", "schema": _enum(["0", "4", "8", "12"])},
-        *({"name": name, "schema": TEXT} for name in ("purpose", "subtype", "basis", "exchange", "organization")),
+        *(
+            {"name": name, "schema": TEXT}
+            for name in ("purpose", "subtype", "basis", "exchange", "organization", "client", "notice")
+        ),
+        {"name": "case-reference:missing", "schema": _enum(["true"])},
     ],
     "bulk-export": [
         {"name": "_type", "schema": _enum(["AuditEvent"]), "required": True},

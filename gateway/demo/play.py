@@ -7,9 +7,7 @@ import base64
 import json
 import logging
 import shutil
-import sqlite3
 import sys
-import textwrap
 import threading
 import time
 from dataclasses import dataclass, field
@@ -23,10 +21,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from gateway import app as wiring
 from gateway import deployment
 from gateway.demo import people
+from gateway.demo.altered import alter_copy
 from gateway.demo.client import Client, new_key
+from gateway.demo.clinic import Clinic
 from gateway.demo.people import AMINA, BETH, COUNCIL, HEALTH_VISITING, LEO, STRANGER, TRUST, VOLUNTARY, Person
 from gateway.demo.provider import DemoProvider
 from gateway.demo.receiver import Receiver, number_of
+from gateway.demo.telling import NotAsTold, check, done, heading, point, say
 from gateway.exchanges import administer
 from gateway.fhir import systems
 from gateway.logs import configure
@@ -35,11 +36,6 @@ from gateway.store.vault import load_keys
 from gateway.store.verify_log import verify_log
 
 RETRIES = "0,0.3,0.5,0.7,1,1,1,1,1,1"
-WIDTH = 96
-
-
-class NotAsTold(Exception):
-    """A step of the story did not come out as told."""
 
 
 @dataclass(slots=True)
@@ -51,6 +47,7 @@ class Story:
     receivers: dict[str, Receiver] = field(default_factory=dict)
     clients: dict[tuple[str, str], Client] = field(default_factory=dict)
     provider: DemoProvider = field(default_factory=DemoProvider)
+    clinic: Clinic | None = None
 
     def at_work(self, client: str, user: str = "", role: str = "", *purposes: str) -> Client:
         """One person at work in one agency's software."""
@@ -58,6 +55,12 @@ class Story:
         if key not in self.clients:
             self.clients[key] = Client(self.credentials, client, user, role, purposes)
         return self.clients[key]
+
+    @property
+    def ward(self) -> Clinic:
+        """The ward's record system."""
+        assert self.clinic is not None
+        return self.clinic
 
 
 def play(port: int, data: Path, *, once: bool) -> int:
@@ -68,6 +71,7 @@ def play(port: int, data: Path, *, once: bool) -> int:
     try:
         tell_all(story)
         if not once:
+            say(f"Open a chart and see what the clinician sees: {story.ward.system.root}/")
             say(f"The gateway serves its API at {story.credentials['base']} and its pages at {story.settings.url}/sign-in.")
             say("It goes on serving until you press Ctrl-C.")
             say(f"Clients and keys are in {data / 'credentials.json'}; `gateway token trust-epr --data {data}` gets a token.")
@@ -81,7 +85,7 @@ def play(port: int, data: Path, *, once: bool) -> int:
     finally:
         server.should_exit = True
         thread.join(20)
-        for stop in (story.provider.down, *(receiver.down for receiver in story.receivers.values())):
+        for stop in (story.provider.down, story.ward.system.down, *(receiver.down for receiver in story.receivers.values())):
             stop()
 
 
@@ -99,7 +103,8 @@ def set_up(port: int, data: Path) -> Story:
     clients_folder.mkdir(mode=0o700)
     keys = {one.id: new_key(clients_folder / f"{one.id}.pem") for one in people.CLIENTS}
     provider = DemoProvider().up()
-    asyncio.run(register(settings, keys, provider))
+    clinic = Clinic.prepared(data, settings.url)
+    asyncio.run(register(settings, keys, provider, clinic))
     credentials = {
         "base": f"{settings.url}/fhir",
         "token_endpoint": f"{settings.url}/oauth2/token",
@@ -107,7 +112,7 @@ def set_up(port: int, data: Path) -> Story:
         "people": [{"label": one.label, "nhs_number": one.nhs, "birth_date": one.born} for one in people.PEOPLE],
     }
     (data / "credentials.json").write_text(json.dumps(credentials, indent=2))
-    return Story(settings, credentials, provider=provider)
+    return Story(settings, credentials, provider=provider, clinic=clinic)
 
 
 def _client(one: people.Software, folder: Path) -> dict[str, str]:
@@ -116,7 +121,7 @@ def _client(one: people.Software, folder: Path) -> dict[str, str]:
     return {"client_id": one.id, "agency": one.agency, "agency_kind": kind, "scopes": one.scopes, "private_key_file": key_file}
 
 
-async def register(settings: Settings, keys: dict[str, dict[str, Any]], provider: DemoProvider) -> None:
+async def register(settings: Settings, keys: dict[str, dict[str, Any]], provider: DemoProvider, clinic: Clinic) -> None:
     """Register the agencies, their clients and where their staff sign in, as an operator would."""
     gateway = await wiring.open_gateway(settings)
     for agency in people.AGENCIES:
@@ -125,6 +130,7 @@ async def register(settings: Settings, keys: dict[str, dict[str, Any]], provider
         client = administer.NewClient(one.id, one.agency, one.name, one.scopes, one.purposes, one.roles, keys[one.id])
         await gateway.ledger.run_alone(administer.add_client, client)
     await provider.register(gateway.ledger)
+    await clinic.register(gateway.ledger)
     await wiring.close_gateway(gateway)
 
 
@@ -146,35 +152,18 @@ def start_server(settings: Settings) -> tuple[uvicorn.Server, threading.Thread]:
 
 
 def tell_all(story: Story) -> None:
-    """The five steps."""
+    """The six steps."""
     say("THINK FAMILY GATEWAY: the story of one family. Everybody in it is made up.", gap=False)
-    for step in (records_come_in, the_ward_asks, wishes_change, a_receiver_is_down, the_auditor_looks):
+    for step in (
+        records_come_in,
+        the_ward_asks,
+        wishes_change,
+        a_receiver_is_down,
+        the_auditor_looks,
+        lambda told: told.ward.tell(told.credentials),
+    ):
         step(story)
     say("Every step came out as told.")
-
-
-def say(text: str, *, gap: bool = True) -> None:
-    """Plain words on standard output."""
-    print(("\n" if gap else "") + textwrap.fill(text, WIDTH), flush=True)
-
-
-def heading(text: str) -> None:
-    print(f"\n{text}\n{'-' * len(text)}", flush=True)
-
-
-def point(text: str) -> None:
-    print(textwrap.fill(text, WIDTH, initial_indent="  * ", subsequent_indent="    "), flush=True)
-
-
-def check(holds: bool, what: str) -> None:
-    if not holds:
-        raise NotAsTold(what)
-
-
-def done(answer: httpx.Response, what: str, status: int = 200) -> Any:
-    """The JSON of an answer that must have come out so."""
-    check(answer.status_code == status, f"{what}: {answer.status_code} {answer.text[:300]}")
-    return answer.json()
 
 
 # -- 1 ---------------------------------------------------------------------------------------------------------------
@@ -460,20 +449,3 @@ def describe(event: dict[str, Any]) -> str:
     purpose = next((coding["code"] for concept in event.get("purposeOfEvent", ()) for coding in concept["coding"]), "")
     agent = who.get("name") or who.get("who", {}).get("identifier", {}).get("value", "somebody")
     return f"{event['recorded'][:19]}: {agent}, for {purpose or 'no purpose'}: {what}"
-
-
-def alter_copy(settings: Settings) -> tuple[int, Path]:
-    """Change one byte of one entry in a copy of the database; gives the entry's place and the copy."""
-    copied = settings.data.with_name(settings.data.name + ".copy") / "gateway.sqlite"
-    copied.parent.mkdir(exist_ok=True)
-    source, target = sqlite3.connect(settings.database_file), sqlite3.connect(copied)
-    source.backup(target)
-    place, entry, body = target.execute(
-        "SELECT l.place, e.id, e.body FROM audit_leaf l JOIN audit_entry e ON e.id = l.entry ORDER BY l.place LIMIT 1 OFFSET 7"
-    ).fetchone()
-    changed = body[:40] + bytes([body[40] ^ 1]) + body[41:]
-    target.execute("UPDATE audit_entry SET body = ? WHERE id = ?", (changed, entry))
-    target.commit()
-    target.close()
-    source.close()
-    return int(place), copied

@@ -41,7 +41,9 @@ class Worker:
 
 STAFF = (
     Worker(TRUST, "aud1", "Ada, auditor", "auditor"),
+    Worker(TRUST, "dpo1", "Petra, privacy officer", "privacy-officer"),
     Worker(TRUST, "duty1", "Dev, duty worker", "duty-worker"),
+    Worker(TRUST, "team1", "Tess, team manager", "team-manager"),
     Worker(COUNCIL, "aud2", "Alan, auditor", "auditor"),
     Worker(COUNCIL, "front1", "Fay, at the front door", "duty-worker"),
     Worker(HEALTH_VISITING, "hv-lead", "Hana, safeguarding lead", "safeguarding-lead"),

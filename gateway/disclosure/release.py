@@ -53,6 +53,7 @@ class Marked(NamedTuple):
     code: str
     start: date | None
     end: date | None
+    as_of: str = ""
 
 
 class Holding(NamedTuple):
@@ -152,18 +153,22 @@ def _flags(holding: Holding, permit: Permit, on: date, base: str) -> tuple[Resou
 
 
 def _markers(holding: Holding, permit: Permit, on: date, base: str) -> list[Resource]:
-    """One Flag for each marker that holds on a day. Of a sensitive agency none: most would name its kind."""
+    """One Flag for each marker that holds on a day, whoever of the agency told it. Of a sensitive agency none: most would
+    name its kind."""
     if "marker" not in permit.classes or holding.sensitive:
         return []
     holds = [one for one in holding.markers if (one.start or on) <= on < (one.end or date.max) and one.code in MARKERS]
-    return [_marker(holding, one, base) for one in sorted(holds, key=lambda one: one.code)]
+    newest = {one.code: one for one in sorted(holds, key=lambda one: (one.code, one.start or date.min))}
+    return [_marker(holding, one, base) for one in newest.values()]
 
 
 def _marker(holding: Holding, one: Marked, base: str) -> Resource:
     coding = {"system": systems.code_system("marker", base), "code": one.code, "display": MARKERS[one.code]}
+    as_of = [{"url": systems.extension("status-as-of", base), "valueDateTime": one.as_of}] if one.as_of else []
     return {
         "resourceType": "Flag",
         "meta": {"profile": [systems.UKCORE_FLAG]},
+        **({"extension": as_of} if as_of else {}),
         "status": "active",
         "category": [ADMINISTRATIVE],
         "code": {"coding": [coding], "text": MARKERS[one.code]},

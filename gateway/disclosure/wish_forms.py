@@ -48,13 +48,14 @@ class Wish(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What was said: whose record it is about, who decided, the wishes. People are ``system|value``."""
+    """What was said: whose record it is about, who decided, the wishes, who else was there. People are ``system|value``."""
 
     person: str
     made_by: str
     wishes: tuple[Wish, ...]
     capacity: str = ""
     kind: str = ""
+    present: str = ""  # in words; for the agency's own eyes
 
     def all(self, code: str) -> list[Wish]:
         """Every wish of this code."""
@@ -95,10 +96,12 @@ def _kind_faults(said: Said) -> list[str]:
 
 def consent_of(said: Said, agency: str, at: str, title: str, base: str = systems.BASE) -> Resource:
     """The Consent of wishes without faults, made at ``at`` (FHIR dateTime), in the record of ``agency``."""
-    extensions = [("capacity", said.capacity), ("wish-kind", said.kind or "own-wish")]
+    codes = [("capacity", said.capacity), ("wish-kind", said.kind or "own-wish")]
+    extensions = [{"url": systems.extension(name, base), "valueCode": code} for name, code in codes if code]
+    present = [{"url": systems.extension("present", base), "valueString": said.present}] if said.present else []
     return {
         "resourceType": "Consent",
-        "extension": [{"url": systems.extension(name, base), "valueCode": code} for name, code in extensions if code],
+        "extension": [*extensions, *present],
         "status": "active",
         "scope": _concept(systems.CONSENT_SCOPE, "patient-privacy"),
         "category": [_concept(systems.V3_ACT_CODE, "INFA")],

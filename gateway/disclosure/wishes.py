@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.disclosure.agreements import CLASS_TIERS, Line
-from gateway.disclosure.question import Asked, Subject, Tie
+from gateway.disclosure.question import Asked, Subject, Tie, proven
 from gateway.disclosure.rules import Directive, Facts, newest
 from gateway.fhir.dates import age_on
 
@@ -145,8 +145,9 @@ def _stated(subject: Subject, ties: list[Tie], who: str) -> list[Tie]:
 
 
 def _holds_responsibility(stated: list[Tie], times: tuple[datetime, ...], requester: str) -> bool:
-    """Whether all who have stated it agree that it was held at these times, one of them at least not who asks."""
-    told = any(tie.source != requester for tie in stated)
+    """Whether all who have stated it agree that it was held at these times, one of them at least not who asks, and sure of
+    the relationship."""
+    told = proven(tuple(stated), requester)
     return told and all(tie.held_responsibility(at) for tie in stated for at in times)
 
 

@@ -13,17 +13,17 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.disclosure.agreements import CLASS_TIERS, OBLIGATIONS
+from gateway.disclosure.agreements import BASES, CLASS_TIERS, OBLIGATIONS
 from gateway.disclosure.directives import NEVER_TOLD
 from gateway.disclosure.purposes import NEEDS, PolicyFault
-from gateway.fhir.codes import AGENCY_KINDS, CARD_OVERRIDES, HOOKS
+from gateway.fhir.codes import AGENCY_KINDS, CARD_OVERRIDES, CHILDREN, HOOKS, PARENTS
 
 Words = Mapping[str, Mapping[str, str]]  # table -> code -> text
 SHIPPED = Path(__file__).parent.parent.parent / "mappings" / "cards"
 CLASSES = frozenset(CLASS_TIERS) | NEVER_TOLD
 CODED: dict[str, dict[str, frozenset[str]]] = {  # what each table must have words for
     "wishes": {"kind": AGENCY_KINDS, "class": CLASSES, "obligation": OBLIGATIONS},
-    "check_share": {"class": CLASSES, "needs": NEEDS},
+    "check_share": {"class": CLASSES, "needs": NEEDS, "basis": BASES, "obligation": OBLIGATIONS},
     "explain": {},
     "hooks": {
         **dict.fromkeys(("hook", "description", "ask"), frozenset(HOOKS)),
@@ -32,6 +32,14 @@ CODED: dict[str, dict[str, frozenset[str]]] = {  # what each table must have wor
         "who": frozenset(["self", "children", "parents"]),
         "obligation": OBLIGATIONS,
         "override": frozenset(CARD_OVERRIDES),
+    },
+    "family": {
+        "hint": frozenset(["wish", "duty", "emergency"]),
+        "relation": CHILDREN | PARENTS,
+        "who": frozenset(["self", "children", "parents"]),
+        "responsibility": frozenset(f"{about}-{said}" for about in ("children", "parents") for said in ("yes", "no", "unknown")),
+        "reason": frozenset(["ring-the-desk", "no-relationship-recorded", "data-too-old", "no-reply", "not-known"]),
+        "unsaid": frozenset(["wish", "duty", "picture"]),
     },
 }
 SUMMARY = 140  # characters that a card's summary has fewer than (CDS Hooks 2.0)
@@ -86,6 +94,7 @@ PLACES: dict[str, frozenset[str]] = {  # what a text of a file may be filled wit
     "hooks": frozenset(
         ["services", "number", "who", "organisation", "status", "since", "last", "contacts", "desk", "phone", "hours"]
     ),
+    "family": frozenset(),
 }
 
 
@@ -96,6 +105,7 @@ class Wording(NamedTuple):
     check_share: Words
     explain: Words
     hooks: Words
+    family: Words
 
 
 def load_wording(folder: Path) -> Wording:

@@ -7,18 +7,19 @@ and put into the outbox in the same transaction.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.enqueue import Happened, enqueue
-from gateway.exchanges.persons import Desk, find_or_create, merge_rows, purge_person, reseal_versions
+from gateway.exchanges.persons import Desk, find_or_create, merge_rows, reseal_versions
+from gateway.exchanges.purge import purge_person
 from gateway.fhir.elements import identifiers, identity
 from gateway.fhir.outcomes import Unprocessable
 from gateway.fhir.systems import NHS_NUMBER, ODS_CODE
-from gateway.mapping.merge import merged, restated
-from gateway.mapping.records import Op, Resource, Sourced
+from gateway.mapping.merge import applies, merged, restated
+from gateway.mapping.records import Op, Origin, Resource, Sourced
 from gateway.notification.topics import (
     RETRACTED,
     Change,
@@ -47,14 +48,18 @@ class Applied:
     stored: list[Held] = field(default_factory=list)
 
 
-def apply(ctx: Context, agency: str, sourced: Iterable[Sourced], moment: Moment) -> Generator[Any, Any, Applied]:
-    """Apply resources in their order. Raises Unprocessable; the transaction is then undone as a whole."""
+def apply(
+    ctx: Context, agency: str, sourced: Iterable[Sourced], moment: Moment, origin: Origin | None = None
+) -> Generator[Any, Any, Applied]:
+    """Apply resources in their order, each kept with its origin. Raises Unprocessable; the transaction is then undone as a whole."""
     resources = list(sourced)
     desk = Desk(ctx, agency, moment)
     yield from _hold(desk, resources)
+    yield from _read_ahead(desk, resources)
     applied = Applied()
     happened: list[Happened] = []
     for one in resources:
+        desk.origin = asdict(replace(origin, rule=one.rule)) if origin else None
         happened += yield from _apply_one(desk, one, applied)
     happened += desk.renumbered
     applied.persons = desk.opened
@@ -78,15 +83,27 @@ def _hold(desk: Desk, resources: list[Sourced]) -> Generator[Any, Any, None]:
     for one in resources:
         named.update(identifiers(one.resource))
         named.update(filter(None, (identity(one.resource.get(part)) for part in ("subject", "patient"))))
-    yield Hold(tuple(hold_token(desk, text) for text in named))
+    held = {hold_token(desk, text) for text in named}
+    yield Hold(tuple(held))
     behind: set[bytes] = set()
     for text in sorted(named):
         if text.startswith(f"{NHS_NUMBER}|"):
             continue
-        for columns in (yield Read(people.OWN_BY_TOKEN, {"token": desk.token(text)[0], "agency": desk.agency})):
-            behind.update(token for _, token in (yield Read(people.NHS_TOKENS, {"key": columns[0]})))
-    if behind:
+        row = yield from desk.row_named(text)
+        if row is not None:
+            behind.update(token for _, token in (yield Read(people.NHS_TOKENS, {"key": row.id})))
+    if behind - held:  # what was read before they were held may have changed meanwhile
         yield Hold(tuple(behind))
+        desk.forget()
+        desk.opened.clear()
+
+
+def _read_ahead(desk: Desk, resources: list[Sourced]) -> Generator[Any, Any, None]:
+    """What is stored under the keys of these resources, in one round trip."""
+    keys = {(one.resource["resourceType"], one.key) for one in resources if one.resource.get("resourceType") in SUBJECT}
+    if len(keys) > 1:
+        found = yield tuple(Read(people.RECORD_BY_SOURCE, _source(desk, *key)) for key in keys)
+        desk.records = dict(zip(keys, found, strict=True))
 
 
 def hold_token(desk: Desk, text: str) -> bytes:
@@ -123,8 +140,8 @@ def _patient(desk: Desk, one: Sourced) -> Generator[Any, Any, list[Happened]]:
 def _record(desk: Desk, kind: str, one: Sourced, applied: Applied) -> Generator[Any, Any, list[Happened]]:
     resource = one.resource
     subject = identity(resource.get(SUBJECT[kind]))
-    held = yield from _held_under(desk, kind, one.key)
-    if held is None and one.op is Op.RETRACT:
+    held = yield from held_under(desk, kind, one.key)
+    if not applies(held[0].body if held else None, one.op):
         return []
     if not subject:
         where = f"{kind}.{SUBJECT[kind]}"
@@ -133,8 +150,8 @@ def _record(desk: Desk, kind: str, one: Sourced, applied: Applied) -> Generator[
     row = yield from find_or_create(desk, [subject])
     related = yield from _related(desk, kind, resource)
     before = held[0].body if held else None
-    after = _after(kind, before, one, clock.day(desk.moment.at))
-    if _unchanged(before, after, one.op):
+    after = result_of(kind, before, one, clock.day(desk.moment.at))
+    if is_unchanged(before, after, one.op):
         return []
     stored = yield from store_record(desk, row, kind, one.key, after, held, related)
     applied.written.append(stored.ref)
@@ -149,16 +166,17 @@ def _check_owner(kind: str, resource: Resource, agency: str) -> None:
         raise Unprocessable(OTHER_AUTHOR, where="Flag.author", code="business-rule")
 
 
-def _after(kind: str, before: Resource | None, one: Sourced, today: date) -> Resource:
+def result_of(kind: str, before: Resource | None, one: Sourced, today: date) -> Resource:
+    """What stands once a resource is applied to what was stored; a Flag with the status that its dates give today."""
     combined = merged(before, one.resource, one.op)
     if before is not None:  # a resource that stands for itself comes without our id
         combined["id"] = before["id"]
     return restated(combined, today) if kind == "Flag" and one.op is not Op.RETRACT else combined
 
 
-def _unchanged(before: Resource | None, after: Resource, op: Op) -> bool:
+def is_unchanged(before: Resource | None, after: Resource, op: Op) -> bool:
     """Whether there is nothing to write. That a feed says the same again, at a later time, is no change of a record."""
-    if before is None or op is not Op.MERGE:
+    if before is None or op is Op.REPLACE:
         return before == after
     return _without_time(before) == _without_time(after)
 
@@ -188,15 +206,20 @@ def _related(desk: Desk, kind: str, resource: Resource) -> Generator[Any, Any, s
     return row.id
 
 
-def _held_under(desk: Desk, kind: str, key: str) -> Generator[Any, Any, tuple[Held, str] | None]:
+def held_under(desk: Desk, kind: str, key: str) -> Generator[Any, Any, tuple[Held, str] | None]:
     """What is stored under a sender's key, and whose row it stands in."""
-    source = desk.ctx.vault.token("source", desk.agency, kind, key)
-    rows = yield Read(people.RECORD_BY_SOURCE, {"agency": desk.agency, "type": kind, "source": source})
+    rows = desk.records.pop((kind, key), None)
+    if rows is None:
+        rows = yield Read(people.RECORD_BY_SOURCE, _source(desk, kind, key))
     if not rows:
         return None
     *columns, person = rows[0]
     owner = yield from desk.open_row(person)
     return people.open_record(owner.cipher, tuple(columns)), person
+
+
+def _source(desk: Desk, kind: str, key: str) -> dict[str, Any]:
+    return {"agency": desk.agency, "type": kind, "source": desk.ctx.vault.token("source", desk.agency, kind, key)}
 
 
 def store_record(
@@ -206,7 +229,7 @@ def store_record(
     identifier = held[0].id if held else desk.next_id()
     version = held[0].version + 1 if held else 1
     resource = {**resource, "id": identifier}
-    sealed = people.seal_record(row.cipher, identifier, key, resource)
+    sealed = people.seal_record(row.cipher, identifier, key, resource, desk.origin)
     at = desk.moment.at
     if held is None:
         yield Write(people.ADD_RECORD, _new_record(desk, row, kind, key, identifier, sealed, related))
@@ -214,10 +237,10 @@ def store_record(
         if held[1] != row.id:
             yield from reseal_versions(identifier, (yield from desk.open_row(held[1])), row)
         changed = {"record_id": identifier, "person_id": row.id, "related_id": related, "sealed": sealed}
-        yield Write(people.SET_RECORD, {**changed, "new_version": version, "at": at})
+        yield Write(people.SET_RECORD, {**changed, "new_version": version, "at": at}, later=True)
     kept = {"record": identifier, "version": version, "body": sealed, "updated": at}
     yield Write(people.ADD_VERSION, kept)
-    return Held(identifier, kind, version, at, related, key, resource)
+    return Held(identifier, kind, version, at, related, key, resource, desk.origin)
 
 
 def _new_record(
@@ -240,6 +263,7 @@ def _retract_under(desk: Desk, one: Sourced, applied: Applied) -> Generator[Any,
     """Take back everything of a person whose key begins so (an episode with all that is under it)."""
     kind = one.resource["resourceType"]
     row = yield from find_or_create(desk, [identity(one.resource.get(SUBJECT[kind]))])
+    desk.forget()
     rows = yield Read(people.RECORDS_OF_PERSON, {"person_id": row.id})
     happened: list[Happened] = []
     for held in (people.open_record(row.cipher, columns) for columns in rows):

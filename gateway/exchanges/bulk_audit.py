@@ -15,8 +15,9 @@ import orjson
 from gateway.audit.entry import DONE, Kind
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context, new_id
+from gateway.exchanges.find_entries import found
 from gateway.exchanges.lines import check_current, line
-from gateway.exchanges.search_audit import AuditQuery, found, statement_of
+from gateway.exchanges.search_audit import AuditQuery, statement_of
 from gateway.fhir.outcomes import NotFound
 from gateway.store import clock, exports
 from gateway.store.ledger import Ledger, Moment, Outcome, Story

@@ -5,7 +5,7 @@ The same lines of the same agreements as a lookup, in both directions, said in p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -55,7 +55,9 @@ class Verdict(NamedTuple):
     source: Party
     receiver: Party
     reason: str
-    explanation: str
+    said: str  # whether, what, on what ground and what it needs
+    tell: str = ""  # what to tell the person it is about
+    advice: str = ""  # whom to ask
     tier: int | None = None
     classes: tuple[str, ...] = ()
     basis: tuple[str, ...] = ()
@@ -66,6 +68,11 @@ class Verdict(NamedTuple):
     def may(self) -> bool:
         """Whether anything that was asked for may be shared."""
         return not self.reason
+
+    @property
+    def explanation(self) -> str:
+        """All of it in a row."""
+        return " ".join(filter(None, (self.said, self.tell, self.advice)))
 
 
 class ShareAnswer(NamedTuple):
@@ -99,8 +106,7 @@ def check_share(ctx: Context, ask: ShareRequest, moment: Moment) -> Story[ShareA
         raise Forbidden("Your organisation takes no part here.")
     if purpose is None:
         raise Unprocessable("This purpose is not known.", where="Parameters.parameter(purpose)", code="code-invalid")
-    check = _Check(ctx, ask, purpose, clock.moment(moment.at).date(), ctx.wording.check_share)
-    answer = _answer(check, own, moment)
+    answer = _answer(_Check(ctx, ask, purpose, clock.moment(moment.at).date(), ctx.wording.check_share), own, moment.feeds)
     entry = line(
         NAME, ask.requester, moment, Kind.NEGATIVE, DONE, purpose=ask.purpose, policy=answer.policy, tier=answer.asked.tier,
         basis=answer.asked.basis, request_id=ask.request_id, detail=_described(ask, answer.asked),
@@ -108,9 +114,18 @@ def check_share(ctx: Context, ask: ShareRequest, moment: Moment) -> Story[ShareA
     return Outcome(answer, (entry,))
 
 
-def _answer(check: _Check, own: Feed, moment: Moment) -> ShareAnswer:
-    me, receiver = _party(own), _receiver(check.ask, own, moment)
-    others = _sources(check, me, receiver, moment)
+def answer_openly(ctx: Context, ask: ShareRequest, feeds: Mapping[str, Feed], at: int) -> ShareAnswer:
+    """The same for whoever asks, as if they were of the agency that they name: what agreements say and no more. Raises
+    Unprocessable where agency, purpose or receiver is not one of ours."""
+    purpose, own = ctx.purposes.get(ask.purpose), feeds.get(ask.requester.agency)
+    if purpose is None or own is None:
+        raise Unprocessable("This purpose or organisation is not known here.", where="purpose", code="code-invalid")
+    return _answer(_Check(ctx, ask, purpose, clock.moment(at).date(), ctx.wording.check_share), own, feeds)
+
+
+def _answer(check: _Check, own: Feed, feeds: Mapping[str, Feed]) -> ShareAnswer:
+    me, receiver = _party(own), _receiver(check.ask, own, feeds)
+    others = _sources(check, me, receiver, feeds)
     told = tuple(_verdict(check, other, me, (check.ask.requester.role,)) for other in others)
     asked = _together(check, me, told) if receiver is None else _verdict(check, me, receiver, _roles(check, me))
     desks = tuple(
@@ -118,17 +133,17 @@ def _answer(check: _Check, own: Feed, moment: Moment) -> ShareAnswer:
     )
     advice = check.words["advice"]["desk" if desks else "none"]
     told = tuple(one for one in told if one.may or receiver is not None)
-    return ShareAnswer(asked._replace(explanation=f"{asked.explanation} {advice}"), told, desks, check.ctx.agreements.version)
+    return ShareAnswer(asked._replace(advice=advice), told, desks, check.ctx.agreements.version)
 
 
 def _party(feed: Feed) -> Party:
     return Party(feed.code, feed.kind, feed.name)
 
 
-def _receiver(ask: ShareRequest, own: Feed, moment: Moment) -> Party | None:
+def _receiver(ask: ShareRequest, own: Feed, feeds: Mapping[str, Feed]) -> Party | None:
     """Who would hear; None where that is the caller."""
     if ask.receiver and ask.receiver != own.code:
-        feed = moment.feeds.get(ask.receiver)
+        feed = feeds.get(ask.receiver)
         if feed is None:
             text = "No organisation of this code takes part here."
             raise Unprocessable(text, where="Parameters.parameter(receiver)", code="not-found")
@@ -136,11 +151,11 @@ def _receiver(ask: ShareRequest, own: Feed, moment: Moment) -> Party | None:
     return Party("", ask.receiver_kind, "") if ask.receiver_kind else None
 
 
-def _sources(check: _Check, me: Party, receiver: Party | None, moment: Moment) -> list[Party]:
+def _sources(check: _Check, me: Party, receiver: Party | None, feeds: Mapping[str, Feed]) -> list[Party]:
     """Who could tell the caller: the receiver, those of its kind, or everybody who shares anything."""
     if receiver is not None and receiver.code:
         return [receiver]
-    sharing = [_party(moment.feeds[code]) for code in check.ctx.agreements.sources if code in moment.feeds and code != me.code]
+    sharing = [_party(feeds[code]) for code in check.ctx.agreements.sources if code in feeds and code != me.code]
     return sharing if receiver is None else [one for one in sharing if one.kind == receiver.kind]
 
 
@@ -218,10 +233,9 @@ def _may(check: _Check, source: Party, receiver: Party, found: Line, roles: tupl
         words["roles"]["only"].format(**filled) if roles and receiver.code != check.ask.requester.agency else "",
         words["needs"]["all"].format(**filled) if check.purpose.needs else "",
         words["needs"]["case-owner"] if _needs_owner(check, receiver) else "",
-        words["tell"][check.purpose.mode],
     ]
     return Verdict(
-        source, receiver, "", " ".join(filter(None, said)), max(CLASS_TIERS[code] for code in classes), classes,
+        source, receiver, "", " ".join(filter(None, said)), words["tell"][check.purpose.mode], "", max(CLASS_TIERS[code] for code in classes), classes,
         (found.basis,), standing_obligations(found, check.purpose), roles,
     )  # fmt: skip
 
@@ -244,7 +258,7 @@ def _together(check: _Check, me: Party, told: tuple[Verdict, ...]) -> Verdict:
     classes = [code for code in CLASS_TIERS if any(code in one.classes for one in telling)]
     text = check.words["summary"]["some"].format(**_filled(check, named, me, (), ()))
     basis, obligations = _each(one.basis for one in telling), _each(one.obligations for one in telling)
-    return Verdict(nobody, me, "", text, max(one.tier or 0 for one in telling), tuple(classes), basis, obligations)
+    return Verdict(nobody, me, "", text, "", "", max(one.tier or 0 for one in telling), tuple(classes), basis, obligations)
 
 
 def _each(found: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

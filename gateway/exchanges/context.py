@@ -10,6 +10,7 @@ from typing import Any
 from gateway.audit.vouched import Vouched
 from gateway.disclosure.agreements import Agreements
 from gateway.disclosure.purposes import Purpose
+from gateway.disclosure.subject_texts import Languages, shipped_subject_texts
 from gateway.disclosure.wording import Wording, shipped_wording
 from gateway.disclosure.working_days import Holidays, shipped_holidays
 from gateway.fhir import systems
@@ -35,7 +36,9 @@ class Context:
     without_interests: set[tuple[str, str, int]] = field(default_factory=set)  # the same of interests.py
     holidays: Holidays = field(default_factory=shipped_holidays)
     wording: Wording = field(default_factory=shipped_wording)  # what practitioners and patients read
+    subject_texts: Languages = field(default_factory=shipped_subject_texts)  # of reports to people about their own record
     vouched: Vouched = field(default_factory=Vouched)  # up to when disclosures go on, by what witnesses say of the log
+    unapproved_maps: str = "warn"  # allow | warn | refuse: records whose map their sender has not approved
     quota: int = 30  # different people that a user may ask about within an hour
     list_quota: int = 1000  # different people that a client may newly put on case lists within a day
 

@@ -203,7 +203,8 @@ def _marked(flag: Resource) -> list[Marked]:
     code, period = coding(flag.get("code"), "/CodeSystem/marker"), flag.get("period", {})
     if not code or (flag.get("status") == "inactive" and not period.get("end")):
         return []
-    return [Marked(code, first_day(period.get("start")), first_day(period.get("end")))]
+    as_of = extension_value(flag, "status-as-of", "valueDateTime") or ""
+    return [Marked(code, first_day(period.get("start")), first_day(period.get("end")), as_of)]
 
 
 def _restriction(patient: Resource, shielding: list[str]) -> str:

@@ -40,7 +40,7 @@ from gateway.store.ledger import Feed, Moment, Outcome, Rows, Story
 from gateway.store.people import Opened
 from gateway.store.sql import Write
 
-AT_THE_GATE = "This purpose may not be used here: check purpose, role and case reference."
+AT_THE_GATE = "This purpose may not be used here: check purpose, role and case reference. $check-share says what may be shared."
 # Refused for what is not the asker's doing, or before it is known who asks.
 NOT_CHARGED = frozenset({"token-superseded", "policy-stale", UNWITNESSED})
 

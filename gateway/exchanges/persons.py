@@ -9,13 +9,14 @@ from typing import Any
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.dossiers import SHIELD, is_shielded
 from gateway.exchanges.enqueue import Happened
+from gateway.exchanges.erased_before import look_at_return
 from gateway.exchanges.withholdings import is_withholding
 from gateway.fhir import systems
-from gateway.fhir.elements import identifiers, identity, nhs_number
+from gateway.fhir.elements import identifiers, identity, in_order, nhs_number
 from gateway.fhir.outcomes import Unprocessable
 from gateway.identity import nhs_number as nhs
 from gateway.notification.topics import RETRACTED, Change
-from gateway.store import clock, outbox, people
+from gateway.store import clock, outbox, people, subjects
 from gateway.store.ledger import Moment
 from gateway.store.people import Opened
 from gateway.store.sql import Read, Row, Write
@@ -26,8 +27,6 @@ SAME_NUMBER = (
     "This NHS number already stands under another local identifier of yours. "
     "If both are one person, send a merge (ADT A40); if not, correct the number."
 )
-SHIELDED = "A shielded record is not purged: let two of your people lift the shield first."
-WITHHOLDING = "A record that is withheld is not purged: lift the withholding first."
 
 
 @dataclass(slots=True)
@@ -40,6 +39,9 @@ class Desk:
     opened: dict[str, Opened] = field(default_factory=dict)
     renumbered: list[Happened] = field(default_factory=list)  # people whose NHS number was another one
     chosen_id: str = ""  # the id that a FHIR create gave
+    origin: people.Source | None = None  # from what comes what is being applied
+    known: dict[bytes, str] = field(default_factory=dict)  # rows by token as found or made here, empty: there is none
+    records: dict[tuple[str, str], list[Row]] = field(default_factory=dict)  # by type and key, read ahead, each for once
 
     def next_id(self) -> str:
         return new_id()
@@ -50,6 +52,21 @@ class Desk:
             self.opened[row] = people.open_person(self.ctx.vault, found[0])
         return self.opened[row]
 
+    def row_named(self, text: str) -> Generator[Any, Any, Opened | None]:
+        """The row that an identifier leads to, asked for once."""
+        token, _ = self.token(text)
+        if token not in self.known:
+            found = yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": self.agency})
+            self.known[token] = found[0][0] if found else ""
+            if found and found[0][0] not in self.opened:
+                self.opened[found[0][0]] = people.open_person(self.ctx.vault, found[0])
+        return self.opened.get(self.known[token])
+
+    def forget(self) -> None:
+        """What was read ahead may no longer be so."""
+        self.known.clear()
+        self.records.clear()
+
     def store_patient(self, row: Opened, patient: Resource) -> Generator[Any, Any, None]:
         """Write a person's identity if it changed, and its tokens."""
         patient = in_order(_still_told(row.patient, _still_shielded(row.patient, patient)))
@@ -58,14 +75,15 @@ class Desk:
         yield from _check_number(self, row, patient)
         number = nhs_number(row.patient)
         renumbered = number not in ("", nhs_number(patient))
-        row.patient = patient
-        sealed = people.seal_patient(row.cipher, row.id, patient)
-        yield Write(people.SET_IDENTITY, {"person_id": row.id, "sealed": sealed, "at": self.moment.at})
+        row.patient, row.origin = patient, self.origin
+        sealed = people.seal_patient(row.cipher, row.id, patient, row.origin)
+        yield Write(people.SET_IDENTITY, {"person_id": row.id, "sealed": sealed, "at": self.moment.at}, later=True)
         if renumbered:  # old local numbers stay findable, a corrected NHS number does not
             yield Write(people.DROP_NHS_TOKENS, {"person_id": row.id})
+            self.forget()
             self.renumbered.append(Happened(row.id, self.taken_back("update"), number=number))
         for text in identifiers(patient):
-            yield Write(people.ADD_TOKEN, self.token_row(row.id, text))
+            yield Write(people.ADD_TOKEN, self.token_row(row.id, text), later=True)
 
     def taken_back(self, reason: str) -> Change:
         """That what was told is no longer so."""
@@ -84,7 +102,7 @@ class Desk:
 
     def _mark(self, row: Opened, extensions: list[Resource]) -> Generator[Any, Any, None]:
         row.patient = _with_extensions(row.patient, extensions)
-        sealed = people.seal_patient(row.cipher, row.id, row.patient)
+        sealed = people.seal_patient(row.cipher, row.id, row.patient, row.origin)
         yield Write(people.SET_IDENTITY, {"person_id": row.id, "sealed": sealed, "at": self.moment.at})
 
     def token_row(self, row: str, text: str) -> dict[str, Any]:
@@ -133,13 +151,6 @@ def _is_shield(extension: Resource) -> bool:
     return str(extension.get("url", "")).endswith(f"/StructureDefinition/{SHIELD}")
 
 
-def in_order(patient: Resource) -> Resource:
-    """A person with the identifiers by their systems: the order in which they came in is no fact about anybody."""
-    if "identifier" not in patient:
-        return patient
-    return {**patient, "identifier": sorted(patient["identifier"], key=lambda one: str(one.get("system", "")))}
-
-
 def _check_number(desk: Desk, row: Opened, patient: Resource) -> Generator[Any, Any, None]:
     """A NHS number that another row of this sender holds: joined if that row has no number of its own kind."""
     number = nhs_number(patient)
@@ -168,9 +179,9 @@ def rows_named(desk: Desk, named: list[str]) -> Generator[Any, Any, dict[str, Op
     """The sender's rows with any of these identifiers, by id, opened."""
     rows: dict[str, Opened] = {}
     for text in named:
-        token, _ = desk.token(text)
-        for columns in (yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": desk.agency})):
-            rows[columns[0]] = yield from desk.open_row(columns[0])
+        found = yield from desk.row_named(text)
+        if found is not None:
+            rows[found.id] = found
     return rows
 
 
@@ -206,15 +217,17 @@ def _create(desk: Desk, named: list[str]) -> Generator[Any, Any, Opened]:
         "id": identifier,
         "agency": desk.agency,
         "content_key": key.wrapped,
-        "identity": people.seal_patient(cipher, identifier, patient),
+        "identity": people.seal_patient(cipher, identifier, patient, desk.origin),
         "version": 1,
         "expires": f"{clock.day(at).year + KEPT_YEARS}-{clock.day(at).month:02d}",
         "updated": at,
     }
     yield Write(people.ADD_PERSON, row)
     for text in named:
-        yield Write(people.ADD_TOKEN, desk.token_row(identifier, text))
-    desk.opened[identifier] = Opened(identifier, desk.agency, 1, cipher, patient)
+        yield Write(people.ADD_TOKEN, desk.token_row(identifier, text), later=True)
+    yield from look_at_return(desk.ctx, desk.agency, identifier, named, desk.moment)
+    desk.known |= {desk.token(text)[0]: identifier for text in named}
+    desk.opened[identifier] = Opened(identifier, desk.agency, 1, cipher, patient, origin=desk.origin)
     return desk.opened[identifier]
 
 
@@ -248,9 +261,11 @@ def _absorb(desk: Desk, survivor: Opened, other: Opened, *, declared: bool = Fal
     for columns in (yield Read(people.RELATED_TO, {"person_id": other.id})):
         yield from _repoint(desk, columns, survivor)
     yield Write(people.MOVE_TOKENS, {"loser": other.id, "survivor": survivor.id})
+    desk.forget()
+    yield from _take_along(survivor, other)
     joined = _joined_identity(survivor.patient, other.patient)
     survivor.patient = joined
-    sealed = people.seal_patient(survivor.cipher, survivor.id, joined)
+    sealed = people.seal_patient(survivor.cipher, survivor.id, joined, desk.origin)
     yield Write(people.SET_IDENTITY, {"person_id": survivor.id, "sealed": sealed, "at": desk.moment.at})
     gone: Resource = {"resourceType": "Patient", "id": other.id, "active": False}
     sealed = people.seal_patient(other.cipher, other.id, gone)
@@ -258,6 +273,14 @@ def _absorb(desk: Desk, survivor: Opened, other: Opened, *, declared: bool = Fal
     other.patient = gone
     if not declared:
         yield Write(outbox.MOVE_NOTICES, {"loser": other.id, "survivor": survivor.id})
+
+
+def _take_along(survivor: Opened, other: Opened) -> Generator[Any, Any, None]:
+    """Holds that stand on a row, and reports that were made of it, are the survivor's from now on."""
+    yield Write(subjects.MOVE_HOLDS, {"loser": other.id, "survivor": survivor.id})
+    for columns in (yield Read(subjects.REPORTS_OF, {"person_id": other.id})):
+        sealed = people.reseal(other.cipher, survivor.cipher, columns[0], columns[4])
+        yield Write(subjects.MOVE_REPORT, {"report_id": columns[0], "sealed": sealed, "survivor": survivor.id})
 
 
 def _check_joinable(survivor: Opened, other: Opened, *, declared: bool) -> None:
@@ -294,7 +317,7 @@ def reseal_versions(record: str, before: Opened, after: Opened) -> Generator[Any
 
 
 def _move(desk: Desk, held: people.Held, survivor: Opened) -> Generator[Any, Any, None]:
-    sealed = people.seal_record(survivor.cipher, held.id, held.key, held.body)
+    sealed = people.seal_record(survivor.cipher, held.id, held.key, held.body, held.origin)
     yield Write(
         people.SET_RECORD,
         {
@@ -319,31 +342,8 @@ def _repoint(desk: Desk, columns: Row, survivor: Opened) -> Generator[Any, Any, 
             "record_id": held.id,
             "person_id": owner.id,
             "related_id": survivor.id,
-            "sealed": people.seal_record(owner.cipher, held.id, held.key, held.body),
+            "sealed": people.seal_record(owner.cipher, held.id, held.key, held.body, held.origin),
             "new_version": held.version,
             "at": desk.moment.at,
         },
     )
-
-
-def purge_person(desk: Desk, patient: Resource) -> Generator[Any, Any, list[Happened]]:
-    """Everything this sender holds of a person goes: identity, tokens, records; who was told hears that it is taken back."""
-    found = yield from rows_named(desk, identifiers(patient))
-    happened: list[Happened] = []
-    for row in found.values():
-        if is_shielded(row.patient):
-            raise Unprocessable(SHIELDED, code="business-rule")
-        if any(is_withholding(one) for one in row.patient.get("extension", ())):
-            raise Unprocessable(WITHHOLDING, code="business-rule")
-        happened.append(Happened(row.id, desk.taken_back("delete")))
-        yield from _empty(desk, row)
-    return happened
-
-
-def _empty(desk: Desk, row: Opened) -> Generator[Any, Any, None]:
-    """Everything of a row goes, and what the sender's other people are told to be to this one."""
-    for statement in (people.DROP_VERSIONS, people.DROP_RECORDS, people.DROP_TOKENS):
-        yield Write(statement, {"person_id": row.id})
-    gone: Resource = {"resourceType": "Patient", "id": row.id, "active": False}
-    sealed = people.seal_patient(row.cipher, row.id, gone)
-    yield Write(people.SET_IDENTITY, {"person_id": row.id, "sealed": sealed, "at": desk.moment.at})

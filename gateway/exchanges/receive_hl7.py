@@ -67,7 +67,9 @@ def _apply(ctx: Context, message: Hl7Message, moment: Moment) -> Generator[Any, 
     entries: list[Entry] = []
     notices = 0
     for one in message.mapped:
-        done = yield from receive_record(ctx, Record(message.requester, one), moment)
+        done = yield from receive_record(
+            ctx, Record(message.requester, one, file=hashlib.sha256(message.content).hexdigest()), moment
+        )
         entries += done.audit
         notices += done.answer.notices
     return Outcome(Hl7Receipt(repeated=False, notices=notices), tuple(entries))

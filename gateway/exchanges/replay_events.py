@@ -110,7 +110,7 @@ def _line(ctx: Context, subscribed: Subscribed, stored: Stored, permit: Permit |
     return line(
         NAME, subscribed.requester, moment, Kind.DELIVERY if permit else Kind.NEGATIVE,
         DONE if permit else REFUSED, request_id=request_id, custodian=stored.owner, purpose=subscribed.purpose,
-        patient=f"{NHS_NUMBER}|{stored.nhs}", tier=permit.tier if permit else None,
+        patient=f"{NHS_NUMBER}|{stored.nhs}" if stored.nhs else "", tier=permit.tier if permit else None,
         basis=(permit.basis,) if permit else (), policy=ctx.agreements.version,
         detail=(("notice", stored.id), ("topic", stored.topic)), asked=False,
     )  # fmt: skip

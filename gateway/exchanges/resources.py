@@ -117,7 +117,7 @@ def _own(ctx: Context, agency: str, kind: str, identifier: str) -> Generator[Any
 
 
 def _as_held(row: people.Opened) -> Held:
-    return Held(row.id, "Patient", row.version, 0, None, "", {**row.patient, "id": row.id})
+    return Held(row.id, "Patient", row.version, 0, None, "", {**row.patient, "id": row.id}, row.origin)
 
 
 def _older(

@@ -1,33 +1,33 @@
 """An auditor reads the access log; that is an exchange too, on record before anything is shown.
 
 Auditors see entries where their agency is the custodian, whole; and entries of their own agency's requests, rendered
-from the request alone.
+from the request alone. What no column tells is found by marks (``gateway.audit.marks``), which are made of that rendering,
+and judged by it.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, LargeBinary, Text, and_, bindparam, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Integer, LargeBinary, Select, Text, and_, bindparam, or_, select, union_all
 
 from gateway.audit.entry import DONE, Entry, Kind, parse
 from gateway.audit.event import View, as_event
+from gateway.audit.marks import ANY_CONSENT, NO_CASE, unversioned
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
 from gateway.store import audit_log
-from gateway.store.ledger import Ledger, Moment, Outcome, Rows, Story
+from gateway.store.ledger import Moment, Outcome, Rows, Story
 from gateway.store.sql import Params, Read, Statement
-from gateway.store.standing import FEEDS
 from gateway.store.tables import audit_entry as log
+from gateway.store.tables import audit_mark
 
 NAME = "search_audit"
 MAX_COUNT = 500
 SIFTED_AT_ONCE = 500
-MOST_SIFTED = 10  # reads for one page: a page may come short, its next link goes on
 LATEST = 2**62
 
 
@@ -51,13 +51,18 @@ class AuditQuery:
     subtype: str = ""  # code, or system|code
     entity: str = ""  # reference, or system|value
     basis: str = ""  # code
+    client: str = ""  # software, by its client id
+    notice: str = ""  # id
+    no_case: bool = False  # entries without a case reference alone
+    on_consent: bool = False  # entries that name a consent alone
     oldest_first: bool = False
     end: tuple[int, str] | None = None  # recorded, id of the last entry, oldest first
 
     @property
     def sifts(self) -> bool:
         """Whether entries are told apart by what stands in no column: by the rendering that this auditor is shown."""
-        return bool(self.subtype or self.entity or self.basis)
+        hidden = (self.subtype, self.entity, self.basis, self.client, self.notice, self.no_case, self.on_consent)
+        return any(hidden) or self.outcome is not None
 
     @property
     def fetch(self) -> int:
@@ -66,17 +71,42 @@ class AuditQuery:
 
     def described(self) -> str:
         """The query for the log: which criteria were used, no identifier."""
-        used = ("patient", "agent", "organisation", "outcome", "exchange", "id", "purpose", "subtype", "entity", "basis")
-        return "&".join(name for name in used if getattr(self, name) not in ("", None)) or "all"
+        used = ("patient", "agent", "organisation", "outcome", "exchange", "id", "purpose", "subtype", "entity", "basis", "client",
+                "notice", "no_case", "on_consent")  # fmt: skip
+        return "&".join(name for name in used if getattr(self, name) not in ("", None, False)) or "all"
+
+    @property
+    def thing(self) -> tuple[str, str] | None:
+        """The mark of the one thing that is asked for, if any."""
+        if self.notice:
+            return "notice", self.notice
+        if self.entity and "|" not in self.entity and not self.entity.startswith("AuditEvent/"):
+            return "entity", unversioned(self.entity)  # by identifier, or the entry itself: looked through
+        return ("entity", ANY_CONSENT) if self.on_consent else None
+
+    @property
+    def kinds(self) -> list[tuple[str, str]]:
+        """The marks that say in which hours to look."""
+        told = [
+            ("subtype", self.subtype.rpartition("|")[2]), ("subtype", self.exchange), ("purpose", self.purpose),
+            ("outcome", "" if self.outcome is None else str(self.outcome)), ("basis", self.basis), ("client", self.client),
+            ("case-reference", NO_CASE if self.no_case else ""),
+        ]  # fmt: skip
+        return [(name, value) for name, value in told if value]
+
+    @property
+    def has_index(self) -> bool:
+        """Whether few entries are left by what is asked for by itself."""
+        return bool(self.patient or self.agent or self.id)
 
 
 HEAD = Read(audit_log.LAST_CHECKPOINT)  # size, note and time of the newest signed head: what vouches for the entries
 
-_HELD = log.c.custodian == bindparam("agency", type_=Text)
-_VISIBLE = or_(
-    _HELD,
-    and_(log.c.requester == bindparam("agency", type_=Text), log.c.asked == 1),
-)
+_AGENCY = bindparam("agency", type_=Text)
+_HELD = log.c.custodian == _AGENCY
+_COUNT = bindparam("count", type_=Integer)
+_OF_OURS = and_(log.c.requester == _AGENCY, log.c.asked == 1)
+_VISIBLE = or_(_HELD, _OF_OURS)
 _CRITERIA = {
     "patient": log.c.patient_token == bindparam("patient", type_=LargeBinary),
     "agent": log.c.user_token == bindparam("agent", type_=LargeBinary),
@@ -97,8 +127,10 @@ _CRITERIA = {
 }
 _WINDOW = and_(log.c.recorded >= bindparam("since", type_=BigInteger), log.c.recorded < bindparam("until", type_=BigInteger))
 _LAST, _LAST_ID = bindparam("last_recorded", type_=BigInteger), bindparam("last_id", type_=Text)
-_BEFORE = or_(log.c.recorded < _LAST, and_(log.c.recorded == _LAST, log.c.id < _LAST_ID))
-_AFTER = or_(log.c.recorded > _LAST, and_(log.c.recorded == _LAST, log.c.id > _LAST_ID))
+# The window is the one range that an index is walked by; the cursor narrows it (``statement_of``) and is itself no range.
+_AT: ColumnElement[int] = log.c.recorded + 0
+_BEFORE = or_(_AT < _LAST, and_(_AT == _LAST, log.c.id < _LAST_ID))
+_AFTER = or_(_AT > _LAST, and_(_AT == _LAST, log.c.id > _LAST_ID))
 _STATEMENTS: dict[tuple[str, ...], Statement] = {}
 
 
@@ -130,14 +162,20 @@ def statement_of(ctx: Context, query: AuditQuery) -> Read:
     params: dict[str, Any] = {
         **used,
         "agency": query.requester.agency,
-        "since": query.since,
-        "until": query.until,
+        "since": max(query.since, last_recorded) if query.oldest_first else query.since,
+        "until": query.until if query.oldest_first else min(query.until, last_recorded + 1),
         "last_recorded": last_recorded,
         "last_id": last_id,
         "count": query.fetch,
         **({"end_id": query.end[1]} if query.end else {}),
+        **({"found": mark_of(ctx, query, ("entity", query.patient))} if query.patient else {}),
     }
     return Read(_statement(tuple(sorted(used)), query.oldest_first), params)
+
+
+def mark_of(ctx: Context, query: AuditQuery, mark: tuple[str, str]) -> bytes:
+    """The token of a mark as this auditor may find by it."""
+    return audit_log.mark_token(ctx.vault, query.requester.agency, *mark)
 
 
 def _agent(ctx: Context, query: AuditQuery) -> bytes:
@@ -148,13 +186,41 @@ def _agent(ctx: Context, query: AuditQuery) -> bytes:
 def _statement(used: tuple[str, ...], oldest_first: bool) -> Statement:
     key = (*used, "oldest") if oldest_first else used
     if key not in _STATEMENTS:
-        wanted = select(*log.columns).where(_VISIBLE, _WINDOW, *(_CRITERIA[name] for name in used))
-        if oldest_first:
-            ordered = wanted.where(_AFTER).order_by(log.c.recorded, log.c.id)
-        else:
-            ordered = wanted.where(_BEFORE).order_by(log.c.recorded.desc(), log.c.id.desc())
-        _STATEMENTS[key] = Statement(ordered.limit(bindparam("count", type_=Integer)))
+        pages = [arm.order_by(*_order(log.c, oldest_first)).limit(_COUNT) for arm in _arms(used, oldest_first)]
+        _STATEMENTS[key] = Statement(_union(pages, oldest_first))
     return _STATEMENTS[key]
+
+
+def _arms(used: tuple[str, ...], oldest_first: bool) -> list[Select[Any]]:
+    """What is looked through, each by an index of its own: as one condition it would be sorted as a whole."""
+    follows = _AFTER if oldest_first else _BEFORE
+    criteria = [_WINDOW, follows, *(_CRITERIA[name] for name in used)]
+    if "patient" in used:
+        others = [_CRITERIA[name] for name in used if name != "patient"]
+        found = select(*log.columns).where(_HELD, log.c.recorded.in_(_WHERE_FOUND), _OTHERS, *others)
+        return [select(*log.columns).where(_VISIBLE, *criteria), found.where(follows)]
+    if "agent" in used or "id" in used:
+        return [select(*log.columns).where(_VISIBLE, *criteria)]
+    return [select(*log.columns).where(one, *criteria) for one in (_HELD, and_(_OF_OURS, log.c.custodian != _AGENCY))]
+
+
+_OTHERS = log.c.patient_token != bindparam("patient", type_=LargeBinary)
+_WHERE_FOUND = select(audit_mark.c.at).where(
+    audit_mark.c.token == bindparam("found", type_=LargeBinary),
+    audit_mark.c.at >= bindparam("since", type_=BigInteger),
+    audit_mark.c.at < bindparam("until", type_=BigInteger),
+)
+
+
+def _union(pages: list[Select[Any]], oldest_first: bool) -> Any:
+    if len(pages) == 1:
+        return pages[0]
+    both = union_all(*(select(page.subquery()) for page in pages)).subquery()
+    return select(both).order_by(*_order(both.c, oldest_first)).limit(_COUNT)
+
+
+def _order(columns: Any, oldest_first: bool) -> list[ColumnElement[Any]]:
+    return [columns.recorded, columns.id] if oldest_first else [columns.recorded.desc(), columns.id.desc()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,26 +247,18 @@ def shown(ctx: Context, query: AuditQuery, rows: Rows, names: Params) -> AuditPa
     return AuditPage(tuple(events), None if at_end else cursor)
 
 
-async def found(ctx: Context, ledger: Ledger, query: AuditQuery) -> AuditPage:
-    """A page of a query that is on record. Where entries are sifted it reads on until the page is full, up to a limit."""
-    events: list[dict[str, Any]] = []
-    for _ in range(MOST_SIFTED):
-        rows, feeds = await ledger.read([statement_of(ctx, query), Read(FEEDS)])
-        page = await asyncio.to_thread(shown, ctx, query, rows, {row[0]: row[1] for row in feeds})
-        events += page.events
-        if page.cursor is None or not query.sifts or len(events) >= query.count:
-            return AuditPage(tuple(events), page.cursor)
-        query = replace(query, before=page.cursor, count=query.count - len(page.events))
-    return AuditPage(tuple(events), page.cursor)
-
-
 def _fits(query: AuditQuery, event: dict[str, Any]) -> bool:
     """Whether an event, as this auditor is shown it, has what no column tells."""
+    entities = event.get("entity", ())
+    facts = _facts(event)
     return (
         (query.outcome is None or event["outcome"] == str(query.outcome))
         and (not query.subtype or any(_is_code(query.subtype, one) for one in event["subtype"]))
-        and (not query.entity or any(_is_entity(query.entity, one) for one in event.get("entity", ())))
-        and (not query.basis or ("basis", query.basis) in _facts(event))
+        and all(any(_is_entity(wanted, one) for one in entities) for wanted in (query.entity, query.patient) if wanted)
+        and all((name, wanted) in facts for name, wanted in (("basis", query.basis), ("notice", query.notice)) if wanted)
+        and not (query.no_case and any(name == "case-reference" for name, _ in facts))
+        and (not query.on_consent or any(_is_consent(one) for one in entities))
+        and (not query.client or _is_client(query.client, event))
     )
 
 
@@ -210,9 +268,22 @@ def _is_code(wanted: str, coding: dict[str, Any]) -> bool:
 
 
 def _is_entity(wanted: str, entity: dict[str, Any]) -> bool:
+    """By reference, with its version or for any of them; by identifier."""
     what = entity.get("what", {})
     identifier = what.get("identifier", {})
-    return wanted in (what.get("reference"), f"{identifier.get('system', '')}|{identifier.get('value', '')}")
+    reference = what.get("reference", "")
+    of_any = "/_history/" not in wanted and unversioned(reference) == wanted
+    return of_any or wanted in (reference, f"{identifier.get('system', '')}|{identifier.get('value', '')}")
+
+
+def _is_consent(entity: dict[str, Any]) -> bool:
+    return str(entity.get("what", {}).get("reference", "")).startswith("Consent/")
+
+
+def _is_client(wanted: str, event: dict[str, Any]) -> bool:
+    return any(
+        agent["who"].get("identifier", {}).get("value") == wanted for agent in event["agent"] if "identifier" in agent["who"]
+    )
 
 
 def _facts(event: dict[str, Any]) -> list[tuple[str, str]]:

@@ -18,15 +18,25 @@ from gateway.store.sql import Row
 from gateway.store.vault import Vault, open_sealed, seal
 
 AUDITOR = frozenset({"system/AuditEvent.r", "system/AuditEvent.s"})
-DUTY = frozenset({"system/notice.s", "system/notice.u", "system/call-back.s", "system/call-back.u"})
+SUBJECTS = frozenset({"system/subject-access.u"})  # reports to people, what must be kept, erasure
+REVIEWS = frozenset({"system/review.s", "system/review.u"})
+DUTY = frozenset(
+    {"system/notice.s", "system/notice.u", "system/call-back.s", "system/call-back.u", "system/RelatedPerson.u"}
+)  # fmt: skip
+TEAM = DUTY | {"system/Group.s", "system/Group.r", "system/$known-to-services"}
 
 ROLES: Mapping[str, frozenset[str]] = {
-    "auditor": AUDITOR,
-    "privacy-officer": AUDITOR,
+    "auditor": AUDITOR | REVIEWS | SUBJECTS,
+    "privacy-officer": AUDITOR | REVIEWS | SUBJECTS,
     "duty-worker": DUTY,
-    "safeguarding-lead": DUTY,
+    "safeguarding-lead": DUTY | REVIEWS,
+    "team-manager": TEAM,
 }
-PURPOSES: Mapping[str, frozenset[str]] = {"auditor": frozenset({"audit"}), "privacy-officer": frozenset({"audit"})}
+PURPOSES: Mapping[str, frozenset[str]] = {
+    "auditor": frozenset({"audit"}),
+    "privacy-officer": frozenset({"audit"}),
+    "team-manager": frozenset({"amh-care-planning", "child-in-need-s17", "early-help"}),  # what rests on agreement alone
+}
 
 
 @dataclass(frozen=True, slots=True)

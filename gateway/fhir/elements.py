@@ -85,3 +85,10 @@ def flag_detail(flag: Resource) -> str:
         return ""
     detail = coding(flag.get("code"), "/CodeSystem/involvement-detail")
     return SENT_AS.get(detail, "looked-after" if detail.startswith("cla-") else detail)
+
+
+def in_order(patient: dict[str, Any]) -> dict[str, Any]:
+    """A person with the identifiers by their systems: the order in which they came in is no fact about anybody."""
+    if "identifier" not in patient:
+        return patient
+    return {**patient, "identifier": sorted(patient["identifier"], key=lambda one: str(one.get("system", "")))}

@@ -24,9 +24,10 @@ from typing import Any, BinaryIO
 
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import new_id
-from gateway.exchanges.load_file_once import FileLoaded, find_loaded, keep_loaded
+from gateway.exchanges.load_file_once import FileLoaded
 from gateway.fhir.outcomes import GatewayError, Unavailable, Unprocessable, outcome
 from gateway.listeners.configuration import WatchedFolder
+from gateway.mapping.load_page import page
 from gateway.store.ledger import Ledger
 
 log = logging.getLogger("gateway.listeners")
@@ -42,7 +43,8 @@ OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.
 MAY_NOT = "The gateway may not open this file. Give its account the right to read it, and drop it again."
 UNREADABLE = "The gateway could not read this file, though it tried several times; its operator finds the reason in its log."
 
-Loading = Callable[[Requester, str, BinaryIO], Awaitable[dict[str, Any]]]  # gives the report, FHIR Parameters
+# Gives the report, FHIR Parameters, and whether the file had been loaded before.
+Loading = Callable[[FileLoaded, BinaryIO], Awaitable[tuple[dict[str, Any], bool]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,27 +151,23 @@ class Watch:
     def _put_away(self, working: Path, report: dict[str, Any], good: bool) -> None:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         target = self.config.path / ("done" if good else "refused") / f"{stamp}-{_cut(working.name)}"
-        _write(target.with_name(f"{target.name}.report.json"), report)
+        _write(target.with_name(f"{target.name}.report.html"), page(report))
+        _write(target.with_name(f"{target.name}.report.json"), json.dumps(report, indent=1))
         working.rename(target)
 
     async def _report(self, source: BinaryIO) -> tuple[dict[str, Any], bool]:
         """What came of a file: its report, and whether anything of it was taken."""
-        file = FileLoaded(self.requester, self.config.format, await asyncio.to_thread(_digest, source))
-        before = await self.ledger.run(find_loaded, file)
-        if before:
-            return {**json.loads(before), "id": "loaded-before"}, True
+        digest = await asyncio.to_thread(_digest, source)
+        file = FileLoaded(self.requester, self.config.format, digest, os.fstat(source.fileno()).st_size)
         source.seek(0)
         try:
-            report = await self.load(self.requester, self.config.format, source)
+            report, before = await self.load(file, source)
         except Unavailable:
             raise
         except GatewayError as error:
             return _refusal(error), False
         good = bool(_counted(report, "accepted")) or not _counted(report, "received")
-        if good:
-            kept = FileLoaded(file.requester, file.format, file.digest, json.dumps(report).encode())
-            await self.ledger.run_alone(keep_loaded, kept)
-        return report, good
+        return {**report, "id": "loaded-before"} if before else report, good
 
 
 def _files(folder: Path) -> list[Path]:
@@ -220,11 +218,11 @@ def _counted(report: dict[str, Any], name: str) -> int:
     return next((one["valueUnsignedInt"] for one in report["parameter"] if one["name"] == name), 0)
 
 
-def _write(path: Path, report: dict[str, Any]) -> None:
+def _write(path: Path, report: str) -> None:
     """The report, whole or not at all."""
     part = path.with_name(f".{path.name}.part")
     with part.open("w", encoding="utf-8") as out:
-        json.dump(report, out, indent=1)
+        out.write(report)
         out.flush()
         os.fsync(out.fileno())
     part.rename(path)

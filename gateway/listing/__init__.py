@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gateway.api.records import Report
+from gateway.api.load_report import Report
 from gateway.fhir.outcomes import Issue
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.listing.agreement_table import Row as Row

@@ -10,6 +10,7 @@ import typer
 
 from gateway.exchanges.declare_restore import Declared, Lost, check_lost, declare_restore
 from gateway.exchanges.export_audit import export_audit
+from gateway.exchanges.record_check import Check, record_check
 from gateway.exchanges.witnesses import NewWitness, add_witness, remove_witness, witness_log
 from gateway.listing import bytes_of, progress, stop, text_table
 from gateway.store import clock, witnesses
@@ -27,7 +28,13 @@ audit_cli.add_typer(witness_cli, name="witness")
 
 
 @audit_cli.command("verify")
-def audit_verify(ctx: typer.Context, data: Data = None) -> None:
+def audit_verify(
+    ctx: typer.Context,
+    data: Data = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Put on record what came of it: auditors read it on the console.")
+    ] = False,
+) -> None:
     """Check the whole access log against its tree and its signed heads; name the first fault."""
     settings = ctx.obj.deployed(data)
     vault = load_keys(settings.keys_folder)
@@ -35,6 +42,8 @@ def audit_verify(ctx: typer.Context, data: Data = None) -> None:
         task = shown.add_task("entries", total=None)
         verdict = verify_log(settings.database_url or settings.database_file, vault, lambda: shown.advance(task))
     typer.echo(verdict.says)
+    if record:
+        ctx.obj.on(data, lambda gateway: gateway.ledger.run(record_check, Check(verdict.ok, verdict.says)))
     sys.exit(0 if verdict.ok else 1)
 
 

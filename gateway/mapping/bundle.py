@@ -10,14 +10,14 @@ from typing import Any, Final
 from gateway.mapping.records import Mapped, Op, Resource, Sourced
 
 SPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://gateway.example/fhir/mapped")
-HIDDEN: Final = frozenset({Op.PURGE_PERSON})
+HIDDEN: Final = frozenset({Op.PURGE_PERSON, Op.AMEND, Op.END})
 
 
 def bundle(mapped: Iterable[Mapped]) -> Resource:
     """A Bundle (collection). fullUrls come from the keys, so that two runs over one file compare.
 
-    Records in parts make resources in parts. Explicit nulls, which only say what to remove, are left out, and so is
-    a purge of a person, which has no FHIR form.
+    Records in parts make resources in parts. Explicit nulls, which only say what to remove, are left out, and so are
+    a purge of a person, which has no FHIR form, and what only changes something that is stored.
     """
     entries = [entry(one) for record in mapped for one in record.resources if one.op not in HIDDEN]
     found: Resource = {"resourceType": "Bundle", "type": "collection"}

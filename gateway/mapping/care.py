@@ -21,7 +21,7 @@ def describe(fmt: Format, rows: Tables, key: str, work: Work) -> None:
     """The child's Patient, then a Flag for each episode, and for leaving care."""
     patient: Resource = {"resourceType": "Patient", **fmt.maps["child"].run(identity(rows, work), work)}
     patient["identifier"] = [work.person["identifier"], *patient.get("identifier", [])]
-    work.resources.append(Sourced(key, patient))
+    work.resources.append(Sourced(key, patient, rule="child"))
     place = work.place
     for table, name in (("PlacedAdoption", "placed-for-adoption"), ("AD1", "adopted"), ("OC3", "care-leaver-person")):
         for row in rows.get(table, []):
@@ -127,4 +127,4 @@ def care_leaver(fmt: Format, cells: dict[str, Any], key: str, work: Work) -> Non
     """Somebody who left care, where the table does not say that this is over."""
     if fmt.maps["in-touch"].run(cells, work).get("code"):
         flag = flags.involvement(fmt.maps["care-leaver"], {}, work)
-        work.resources.append(Sourced(f"{key}/care-leaver", {"status": "active", **flag}))
+        work.resources.append(Sourced(f"{key}/care-leaver", {"status": "active", **flag}, rule="care-leaver"))

@@ -41,7 +41,7 @@ def describe(fmt: Format, record: dict[str, Any], key: str, work: Work, standing
     """The child's Patient, then a Flag for each referral and what was opened under it."""
     patient: Resource = {"resourceType": "Patient", **fmt.maps["child"].run(record, work)}
     patient["identifier"] = [work.person["identifier"], *patient.get("identifier", [])]
-    work.resources.append(Sourced(key, patient))
+    work.resources.append(Sourced(key, patient, rule="child"))
     child = Child(fmt, key, standing, is_unborn(patient, work), str(patient.get("deceasedDateTime") or ""))
     place = work.place
     for number, episode in enumerate(record.get("CINdetails", [])):
@@ -50,7 +50,7 @@ def describe(fmt: Format, record: dict[str, Any], key: str, work: Work, standing
         one_episode(child, episode, work)
     work.place = place
     if child.carer is not None:
-        work.resources.append(Sourced(f"{key}/marker/young-carer", flags.marker(*child.carer, work)))
+        work.resources.append(Sourced(f"{key}/marker/young-carer", flags.marker(*child.carer, work), rule="young-carer"))
     settle_death(patient)
 
 

@@ -12,6 +12,7 @@ from gateway.mapping.formats import Format
 from gateway.mapping.records import Mapped, Resource, Sender, Sourced
 from gateway.mapping.values import Unusable, Work, work_for
 
+RULE: Final = "relationship"
 RELATIONSHIP_COLUMNS: Final = frozenset(
     {"source_person_system", "source_person_id", "related_person_system", "related_person_id", "role"}
 )
@@ -79,7 +80,7 @@ def emit(source: Resource, other: Resource, built: Resource, work: Work) -> None
     """The four resources of a row; two where the role says that there is no relationship."""
     keys = [people.person_key(one, work.sender) for one in (source, other)]
     for key, one in zip(keys, (source, other), strict=True):
-        work.resources.append(Sourced(key, {"resourceType": "Patient", "identifier": [one]}))
+        work.resources.append(Sourced(key, {"resourceType": "Patient", "identifier": [one]}, rule=RULE))
     roles = built.pop("relationship", [])
     if not roles:
         return
@@ -91,8 +92,8 @@ def emit(source: Resource, other: Resource, built: Resource, work: Work) -> None
     back = relatives.related(
         people.logical(other), [relatives.inverse(roles[0])], identifier=[source], extension=plain + backward, **parts
     )
-    work.resources.append(Sourced(people.link_key(keys[0], keys[1]), there))
-    work.resources.append(Sourced(people.link_key(keys[1], keys[0]), back))
+    work.resources.append(Sourced(people.link_key(keys[0], keys[1]), there, rule=RULE))
+    work.resources.append(Sourced(people.link_key(keys[1], keys[0]), back, rule=RULE))
 
 
 def sides(extensions: list[Resource], role: str, work: Work) -> tuple[list[Resource], list[Resource], list[Resource]]:
@@ -135,4 +136,4 @@ def pair(fmt: Format, row: Row, work: Work) -> None:
     number = {"system": systems.NHS_NUMBER, **patient["identifier"][1], "use": "official"}
     number = people.with_status(number, status[0]) if status else number
     found = {"resourceType": "Patient", **patient, "identifier": [{**local, **checked}, number]}
-    work.resources.append(Sourced(people.person_key(checked, work.sender), found))
+    work.resources.append(Sourced(people.person_key(checked, work.sender), found, rule="person"))

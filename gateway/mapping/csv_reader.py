@@ -25,8 +25,14 @@ def read_rows(data: bytes, columns: frozenset[str], required: frozenset[str]) ->
     if len(data) > CSV_BYTES:
         raise Unreadable(Issue(f"The file is longer than {CSV_BYTES} bytes: send it in parts.", "too-long"))
     text = text_of(data).replace("\r\n", "\n").replace("\r", "\n")
-    lines = csv.reader(io.StringIO(text, newline="\n"), strict=False)
+    lines = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter_of(text), strict=False)
     return rows(lines, checked(header(lines), columns, required))
+
+
+def delimiter_of(text: str) -> str:
+    """What stands between the cells: a comma, or the semicolon or tab with which spreadsheets export where it is not."""
+    first = next((line for line in text.split("\n", 20) if line.strip()), "")
+    return max(",;\t", key=first.count)
 
 
 def header(lines: Iterator[list[str]]) -> list[str]:

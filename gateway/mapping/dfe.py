@@ -80,10 +80,10 @@ def describe(fmt: Format, record: dict[str, Any], work: Work) -> None:
     key = f"child/{people.segment(work.person['identifier']['value'])}"
     if flagged(record, work):
         patient = {"resourceType": "Patient", "identifier": [work.person["identifier"]]}
-        work.resources.append(Sourced(key, patient, Op.PURGE_PERSON))
+        work.resources.append(Sourced(key, patient, Op.PURGE_PERSON, "child"))
         return
     patient = person(fmt, record, work)
-    work.resources.append(Sourced(key, patient))
+    work.resources.append(Sourced(key, patient, rule="child"))
     place = work.place
     for number, episode in items(record, EPISODES, work):
         work.place = f"{place}.{EPISODES}[{number}]"
@@ -171,7 +171,8 @@ def one_episode(fmt: Format, episode: dict[str, Any], child_key: str, patient: R
     restrict(fmt.maps["episode-person"], episode, patient, work)
     if REFERRAL_FIELDS & episode.keys():
         referral = fmt.maps["referral"]
-        work.resources.append(Sourced(key, flags.involvement(referral, referral.run(episode, work), work)))
+        flag = flags.involvement(referral, referral.run(episode, work), work)
+        work.resources.append(Sourced(key, flag, rule=referral.name))
     for name, thread in fmt.threads.items():
         one_list(fmt, episode, name, thread, key, patient, work)
     singles(fmt, episode, key, patient, work)
@@ -187,7 +188,8 @@ def one_list(fmt: Format, episode: dict[str, Any], name: str, thread: RecordMap,
         if flagged(record, work):
             work.resources.append(flags.retracted(own, thread, work))
             continue
-        work.resources.append(Sourced(own, flags.involvement(thread, thread.run(record, work), work)))
+        flag = flags.involvement(thread, thread.run(record, work), work)
+        work.resources.append(Sourced(own, flag, rule=thread.name))
         if thread.key == "placement":
             restrict(fmt.maps["placement-person"], record, patient, work)
     work.place = place
@@ -225,7 +227,7 @@ def care_leaver(fmt: Format, record: dict[str, Any], key: str, patient: Resource
         work.resources.append(flags.retracted(own, thread, work))
         return
     flag = flags.involvement(thread, thread.run(record, work), work)
-    work.resources.append(Sourced(own, {"status": "active", **flag}))
+    work.resources.append(Sourced(own, {"status": "active", **flag}, rule=thread.name))
 
 
 def restrict(record_map: RecordMap, record: dict[str, Any], patient: Resource, work: Work) -> None:

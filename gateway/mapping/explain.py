@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from gateway.fhir.codes import DETAILS
@@ -15,6 +16,8 @@ from gateway.mapping.load import MappingFault, load
 from gateway.mapping.reading import find
 from gateway.mapping.transforms import TRANSFORMS
 from gateway.mapping.vocabulary import TIERS
+
+FINGERPRINTS: dict[tuple[str, str], str] = {}  # by version of all mappings and format: a memory of ``fingerprint``
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,18 @@ def code_lines(found: Format) -> Iterator[Line]:
             tier = row.disclosure_tier
             approver = f"{row.approved_by}, {row.approved_on}"
             yield Line("code", source, row.equivalence, target, tier, TIERS[tier], table.name, approver, row.note)
+
+
+def fingerprint(mappings: Mappings, fmt: str) -> str:
+    """What an approval of a format is of: the hash of every line that a reviewer reads, whoever approved it.
+
+    A change of one line, tier or code gives another hash; a comment does not. Raises UnknownFormat.
+    """
+    known = FINGERPRINTS.get((mappings.version, fmt))
+    if known is None:
+        lines = ("\x1f".join(str(part) for part in astuple(replace(one, approver=""))) for one in explain(mappings, fmt))
+        known = FINGERPRINTS[mappings.version, fmt] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return known
 
 
 def check(root: Path) -> list[str]:

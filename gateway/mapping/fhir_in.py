@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gateway.fhir import resources, systems
 from gateway.fhir.outcomes import Issue
-from gateway.mapping import fhir_elements, people, swapped
+from gateway.mapping import fhir_elements, other_side, people, swapped
 from gateway.mapping.engine import organisation
 from gateway.mapping.formats import Format
 from gateway.mapping.json_reader import read_json
@@ -33,6 +33,7 @@ class Shelf:
 
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     patients: list[dict[str, Any]] = field(default_factory=list)
+    relatives: list[dict[str, Any]] = field(default_factory=list)
 
     def put(self, full_url: Any, resource: dict[str, Any]) -> None:
         """Shelves a resource under its names."""
@@ -42,6 +43,8 @@ class Shelf:
             self.found[f"{resource.get('resourceType')}/{resource['id']}"] = resource
         if resource.get("resourceType") == "Patient":
             self.patients.append(resource)
+        if resource.get("resourceType") == "RelatedPerson":
+            self.relatives.append(resource)
 
 
 def read(fmt: Format, data: bytes, sender: Sender) -> Iterator[Mapped]:
@@ -107,7 +110,8 @@ def take(fmt: Format, kind: str, full_url: Any, resource: dict[str, Any], shelf:
     refuse_invalid(kind, found, work)
     key = key_of(kind, found, resource.get("id"), full_url, work)
     if key:
-        work.resources.append(Sourced(key, found, op_of(kind, found)))
+        work.resources.append(Sourced(key, found, op_of(kind, found), kind.lower()))
+        other_side.add(found, key, shelf.relatives, shelf.patients, work)
 
 
 def refuse_invalid(kind: str, found: Resource, work: Work) -> None:

@@ -135,4 +135,4 @@ def retracted(key: str, record_map: RecordMap, work: Work) -> Sourced:
         "subject": work.person,
         "author": organisation(work.sender.agency),
     }
-    return Sourced(key, flag, Op.RETRACT)
+    return Sourced(key, flag, Op.RETRACT, record_map.name)

@@ -11,6 +11,7 @@ from gateway.mapping.records import Resource, Sourced
 from gateway.mapping.values import Work
 
 RELATIVES: Final = 100
+RULE: Final = "next-of-kin"
 NO_PERSON: Final = frozenset({"E", "F", "I", "S", "EMR"})  # employers, insurers and agencies are nobody's kin
 DESCRIBES: Final = ("name", "birthDate", "gender")
 
@@ -38,7 +39,7 @@ def code(segment: Segment, number: int) -> str:
 
 def one_relative(fmt: Format, segment: Segment, found: dict[str, Resource], work: Work) -> None:
     """Reads one NK1 into ``found``, under the key of the relative: identifier, else name and birth date."""
-    built = fmt.maps["next-of-kin"].run({"NK1": segment}, work)
+    built = fmt.maps[RULE].run({"NK1": segment}, work)
     roles = [one for one in (built.pop("relationship", None) or []) if one]
     if built.get("identifier"):
         mark = people.person_key(people.local_first(built["identifier"]), work.sender)
@@ -60,7 +61,7 @@ def emit(built: Resource, mark: str, patient: Resource, key: str, work: Work) ->
     security = built.pop("meta", {}).get("security")
     active = not relatives.ended(period, work)
     first = labels(relatives.related(work.person, roles, active=active, **built), security)
-    work.resources.append(Sourced(people.link_key(key, mark), first))
+    work.resources.append(Sourced(people.link_key(key, mark), first, rule=RULE))
     others = built.get("identifier")
     if not others or same(others, patient["identifier"]) or not roles:
         return
@@ -69,9 +70,9 @@ def emit(built: Resource, mark: str, patient: Resource, key: str, work: Work) ->
     back = relatives.inverse(kinship, str(patient.get("gender") or ""))
     own = {name: patient.get(name) for name in ("identifier", *DESCRIBES)}
     other = relatives.related(theirs, [back], active=active, period=period, **own)
-    work.resources.append(Sourced(people.link_key(mark, key), labels(other, security)))
+    work.resources.append(Sourced(people.link_key(mark, key), labels(other, security), rule=RULE))
     relative = {"resourceType": "Patient", **{name: built[name] for name in ("identifier", *DESCRIBES) if built.get(name)}}
-    work.resources.append(Sourced(mark, labels(relative, security)))
+    work.resources.append(Sourced(mark, labels(relative, security), rule=RULE))
 
 
 def labels(resource: Resource, security: list[Resource] | None) -> Resource:

@@ -18,6 +18,9 @@ from gateway.mapping.values import day_of
 from gateway.mapping.vocabulary import RESTRICTION_RANK
 
 KEYED: Final = {"extension": "url", "identifier": "system"}
+GOING_ON: Final = frozenset({Op.CONTINUE, Op.AMEND, Op.END})
+IF_THERE: Final = frozenset({Op.RETRACT, Op.AMEND, Op.END})  # change what stands, and make nothing
+KIND: Final = ("category", "code")
 
 
 def merged(stored: Resource | None, sent: Resource, op: Op = Op.MERGE) -> Resource:
@@ -26,7 +29,18 @@ def merged(stored: Resource | None, sent: Resource, op: Op = Op.MERGE) -> Resour
         return tidy(sent)
     if op is Op.RETRACT:
         return {**stored, **({"active": False} if stored["resourceType"] == "RelatedPerson" else {"status": "entered-in-error"})}
+    if op is Op.END and stored.get("period", {}).get("end"):
+        return stored
+    if op in GOING_ON:
+        sent = {name: value for name, value in sent.items() if name not in KIND}
     return tidy(joined(stored, sent))
+
+
+def applies(stored: Resource | None, op: Op) -> bool:
+    """Whether there is anything to apply to: some operations make nothing, and what was entered in error stays so."""
+    if stored is None:
+        return op not in IF_THERE
+    return op not in (Op.AMEND, Op.END) or stored.get("status") != "entered-in-error"
 
 
 def tidy(resource: Resource) -> Resource:

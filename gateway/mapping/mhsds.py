@@ -71,7 +71,7 @@ def describe(fmt: Format, rows: Tables, local: Resource, as_of: str, work: Work)
     """The Patient and the markers."""
     found: Resource = {"resourceType": "Patient", "identifier": [local]}
     key = people.person_key(local, work.sender)
-    work.resources.append(Sourced(key, found))
+    work.resources.append(Sourced(key, found, rule="patient"))
     place = work.place
     for row in rows.get(INDEX, []):
         work.place = row.place
@@ -101,7 +101,8 @@ def indicators(fmt: Format, cells: dict[str, str], key: str, as_of: str, work: W
     """Whether somebody was asked about children, and young carers; what was not asked is a prompt to the trust."""
     asked = fmt.maps["children-asked"].run(cells, work).get("code")
     if asked:
-        work.resources.append(Sourced(f"{key}/marker/children-asked", flags.marker(asked, {}, work, as_of)))
+        marker = flags.marker(asked, {}, work, as_of)
+        work.resources.append(Sourced(f"{key}/marker/children-asked", marker, rule="children-asked"))
     stated = cells.get("ParentalResp", "").upper()
     if stated in ("", "X"):
         work.warn(ASK, "ParentalResp", "informational")
@@ -113,7 +114,8 @@ def indicators(fmt: Format, cells: dict[str, str], key: str, as_of: str, work: W
         marker = flags.marker(carer, {}, work, as_of)
         if withdrawn:
             marker["status"] = "entered-in-error"
-        work.resources.append(Sourced(f"{key}/marker/young-carer", marker, Op.RETRACT if withdrawn else Op.MERGE))
+        op = Op.RETRACT if withdrawn else Op.MERGE
+        work.resources.append(Sourced(f"{key}/marker/young-carer", marker, op, "young-carer"))
 
 
 def plan(fmt: Format, cells: dict[str, str], key: str, work: Work) -> None:
@@ -122,4 +124,4 @@ def plan(fmt: Format, cells: dict[str, str], key: str, work: Work) -> None:
     if found.get("code"):
         own = people.segment(cells.get("CarePlanID", "") or "plan")
         marker = flags.marker(found["code"], found.get("period") or {}, work)
-        work.resources.append(Sourced(f"{key}/marker/crisis-plan/{own}", marker))
+        work.resources.append(Sourced(f"{key}/marker/crisis-plan/{own}", marker, rule="crisis-plan"))

@@ -19,6 +19,9 @@ class Op(StrEnum):
     """How a sourced resource is applied to what is stored under the same key."""
 
     MERGE = "merge"  # fields present replace, fields absent stay, an explicit null removes (partial update)
+    CONTINUE = "continue"  # as MERGE, but of what kind it is stands as stored (a later message about the same stay)
+    AMEND = "amend"  # as CONTINUE, where something stands under the key; else nothing
+    END = "end"  # as AMEND, where it has not ended; what has ended keeps its end
     REPLACE = "replace"  # the whole resource
     RETRACT = "retract"  # recorded in error: purge, cancelled admission; kept as entered-in-error
     PURGE_PERSON = "purge-person"  # everything this sender holds of the person
@@ -36,6 +39,18 @@ class Sourced:
     key: str
     resource: Resource
     op: Op = Op.MERGE
+    rule: str = ""  # the record map that made it
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """From what a resource was made: kept with it, sealed, and told to its owner alone."""
+
+    file: str  # SHA-256 of the file or message, hexadecimal
+    mappings: str  # version of all mappings
+    map: str = ""  # format@version
+    rule: str = ""  # the record map within the format
+    place: str = ""  # the record within the file, as the sender counts
 
 
 @dataclass(frozen=True, slots=True)

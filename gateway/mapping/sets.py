@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from gateway.fhir.outcomes import Issue
+from gateway.mapping.csv_reader import delimiter_of
 from gateway.mapping.formats import Format
 from gateway.mapping.records import Mapped
 from gateway.mapping.unreadable import Unreadable, text_of
@@ -107,7 +108,7 @@ def columns_of(fmt: Format) -> dict[str, tuple[str, ...]]:
 def table_of(fmt: Format, data: bytes, file: str) -> Table:
     """One table, recognised by its header."""
     text = text_of(data).replace("\r\n", "\n").replace("\r", "\n")
-    lines = csv.reader(io.StringIO(text, newline="\n"), strict=False)
+    lines = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter_of(text), strict=False)
     names = header(lines, file)
     table = recognised(fmt, names)
     if not table:

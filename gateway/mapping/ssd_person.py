@@ -16,6 +16,7 @@ from gateway.mapping.runs import Row, Tables
 from gateway.mapping.threads import Around, Keys, Standing, child_id, child_key, own_system, restrict, settle_death, thread
 from gateway.mapping.values import Work, day_of, is_mask
 
+MOTHER: Final = "ssd_mother"  # two columns and no map: both directions are a rule of this module
 EXTRACT: Final = Standing()  # the extract does not say of which day it speaks
 # Table, its map, the record's identifier, the referral it belongs to, its start; whether it can only end with its episode.
 THREADS: Final = (
@@ -79,7 +80,7 @@ class Person:
 def describe(fmt: Format, rows: Tables, key: str, joined: Joined, work: Work) -> None:
     """The Patient, then a Flag for each record, then the relationships of a mother."""
     patient: Resource = {"resourceType": "Patient"}
-    work.resources.append(Sourced(key, patient))
+    work.resources.append(Sourced(key, patient, rule="person"))
     place = work.place
     identify(fmt, rows, patient, work)
     for table, name in RESTRICTING:
@@ -248,7 +249,7 @@ def leaving_care(one: Person, work: Work) -> None:
         if one.fmt.maps["eligibility"].run(row.cells, work).get("code"):
             record_map = one.fmt.maps["care-leaver"]
             flag = flags.involvement(record_map, {**record_map.run(row.cells, work), **one.whom}, work)
-            work.resources.append(Sourced(f"{one.key}/care-leaver", {"status": "active", **flag}))
+            work.resources.append(Sourced(f"{one.key}/care-leaver", {"status": "active", **flag}, rule="care-leaver"))
 
 
 def young_carer(one: Person, work: Work) -> None:
@@ -267,7 +268,8 @@ def young_carer(one: Person, work: Work) -> None:
     if found:
         latest = max(found)
         period = {"start": latest} if day_of(latest) else {}
-        work.resources.append(Sourced(f"{one.key}/marker/young-carer", flags.marker(found[latest], period, work)))
+        marker = flags.marker(found[latest], period, work)
+        work.resources.append(Sourced(f"{one.key}/marker/young-carer", marker, rule="young-carer"))
 
 
 def factors(text: str) -> list[str]:
@@ -290,11 +292,11 @@ def mother(cells: dict[str, str], key: str, work: Work) -> None:
     if not value or value == me["value"]:
         return
     other = {"system": own_system(work.sender), "value": value}
-    work.resources.append(Sourced(child_key(value), {"resourceType": "Patient", "identifier": [other]}))
+    work.resources.append(Sourced(child_key(value), {"resourceType": "Patient", "identifier": [other]}, rule=MOTHER))
     for patient, relative, role, holder, of in (
         (me, other, "CHILD", key, child_key(value)),
         (other, me, "MTH", child_key(value), key),
     ):
         concept = {"coding": [{"system": systems.V3_ROLE, "code": role}]}
         found = relatives.related(people.logical(patient), [concept], identifier=[relative], active=True)
-        work.resources.append(Sourced(people.link_key(holder, of), found))
+        work.resources.append(Sourced(people.link_key(holder, of), found, rule=MOTHER))

@@ -76,7 +76,7 @@ def thread(
         built["period"] = period = {**period, "end": max(around.closed, period["start"])}
     doubtful = is_doubtful(period, work.lost > lost, work, standing, around)
     flag = flags.involvement(record_map, built, work, spoken(period, work, standing), doubtful=doubtful)
-    return Sourced(key, flag), period
+    return Sourced(key, flag, rule=record_map.name), period
 
 
 def spoken(period: Resource, work: Work, standing: Standing) -> str:

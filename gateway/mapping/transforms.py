@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.fhir import systems
+from gateway.identity import nhs_number as nhs
 from gateway.mapping import contacts, dates, hl7_values, people, returns
 from gateway.mapping.values import NOTHING, Coded, LeftOut, Unusable, Work, is_mask
 
@@ -149,6 +150,14 @@ def told_nhs_number(value: Any, work: Work) -> Any:
     return people.nhs_number(returns.whole_number(str(value)))
 
 
+def possible_nhs_number(value: Any, work: Work) -> Any:
+    """An NHS number whose check digit holds; what is none is left out."""
+    found = nhs.parse(returns.whole_number(str(value)).strip())
+    if found is None:
+        raise LeftOut("This is no NHS number and was left out.")
+    return found
+
+
 def contact_month(value: Any, work: Work) -> Any:
     """The month of a date that may be a placeholder."""
     found = returns.day(value, work)
@@ -232,6 +241,7 @@ TRANSFORMS: dict[str, Transform] = {
     "told-nhs-number": Transform(
         told_nhs_number, "an NHS number whose check digit holds; a placeholder says nothing, any other refuses the record"
     ),
+    "nhs-number-if-it-is-one": Transform(possible_nhs_number, "an NHS number whose check digit holds; any other is left out"),
     "contact-month": Transform(contact_month, "the month only; the day is not kept"),
     "identifier-system": Transform(system_of, "the identifier system that the short name stands for at this sender"),
     "hl7-date": Transform(hl7_values.date, "the date of an HL7 time, as exact as it was sent"),

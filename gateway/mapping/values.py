@@ -122,6 +122,7 @@ MASKS: Final = frozenset(
         "?",
         "*",
         "ssd_ph",
+        "ssd_sui",
         "placeholder",
         "placeholder_data",
     }

@@ -200,12 +200,18 @@ def _marked(flag: Resource) -> tuple[Any, ...]:
 
 def _begun(detail: str, before: Resource | None, flag: Resource, on: date) -> Change:
     """New; or, where an end was taken back (a cancelled discharge), an update of what was told."""
-    taken_back = _was_open(before) is False and bool((before or {}).get("period", {}).get("end"))
+    taken_back = _was_open(before) is False and _is_same_time(before or {}, flag)
     topic, happened = STARTED.get(detail, STATUS_CHANGED), flag.get("period", {}).get("start") or on.isoformat()
     if not taken_back:
         return Change(topic, happened, True)
     ended = ENDED.get(flag_detail(before or {}), STATUS_CHANGED)
     return Change(topic, happened, True, "update", frozenset({ended}))
+
+
+def _is_same_time(before: Resource, after: Resource) -> bool:
+    """Whether an involvement that had ended is the one that is open now: the next leave begins when the last was over."""
+    was, now = before.get("period", {}), after.get("period", {})
+    return bool(was.get("end")) and not (was.get("start") != now.get("start") and (now.get("start") or "") >= was["end"])
 
 
 def _ended(detail: str, flag: Resource, on: date) -> Change:

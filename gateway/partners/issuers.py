@@ -69,18 +69,19 @@ class Issuers:
         return known
 
     async def _fetch(self, issuer: str) -> Published:
-        document = await self._json("GET", issuer.rstrip("/") + DISCOVERY)
+        document = await self.json("GET", issuer.rstrip("/") + DISCOVERY)
         if document.get("issuer") != issuer:
             raise IssuerFault("another-issuer")
-        endpoints = {name: self._endpoint(document, name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")}
-        leaving = self._endpoint(document, "end_session_endpoint") if "end_session_endpoint" in document else ""
+        endpoints = {name: self.endpoint(document, name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")}
+        leaving = self.endpoint(document, "end_session_endpoint") if "end_session_endpoint" in document else ""
         try:
-            keys = IssuerKeys.parse(await self._json("GET", endpoints["jwks_uri"]))
+            keys = IssuerKeys.parse(await self.json("GET", endpoints["jwks_uri"]))
         except ValueError as fault:
             raise IssuerFault("keys") from fault
         return Published(endpoints["authorization_endpoint"], endpoints["token_endpoint"], leaving, keys, time.monotonic())
 
-    def _endpoint(self, document: Mapping[str, Any], name: str) -> str:
+    def endpoint(self, document: Mapping[str, Any], name: str) -> str:
+        """An address that a document states, if it may be called. Raises IssuerFault."""
         stated = document.get(name)
         try:
             check_url(stated if isinstance(stated, str) else "", loopback_allowed=self.loopback_allowed)
@@ -90,17 +91,17 @@ class Issuers:
 
     async def redeem(self, endpoint: str, form: Mapping[str, str]) -> str:
         """A code for an ID token, at the issuer's token endpoint. Raises IssuerFault."""
-        answer = await self._json("POST", endpoint, urlencode(form).encode())
+        answer = await self.json("POST", endpoint, urlencode(form).encode())
         token = answer.get("id_token")
         if not isinstance(token, str):
             raise IssuerFault("no-id-token")
         return token
 
-    async def _json(self, method: str, url: str, body: bytes = b"") -> dict[str, Any]:
-        """The JSON object at an address. Raises IssuerFault, whatever happens."""
+    async def json(self, method: str, url: str, body: bytes = b"", more: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The JSON object at an address; ``more`` are headers beside the usual. Raises IssuerFault, whatever happens."""
         try:
             async with self._calls, asyncio.timeout(self.total):
-                read = await self._call(method, url, body)
+                read = await self._call(method, url, body, more or {})
             document = orjson.loads(read)
         except IssuerFault:
             raise
@@ -114,9 +115,9 @@ class Issuers:
             raise IssuerFault("not-json")
         return document
 
-    async def _call(self, method: str, url: str, body: bytes) -> bytes:
+    async def _call(self, method: str, url: str, body: bytes, more: Mapping[str, str]) -> bytes:
         target = await vet(url, loopback_allowed=self.loopback_allowed, allowed=self.allowed, resolver=self.resolver)
-        headers = {**PLAIN, **(FORM if body else {}), "Host": target.host_header}
+        headers = {**PLAIN, **(FORM if body else {}), **more, "Host": target.host_header}
         extensions = {"sni_hostname": target.host}
         async with (
             httpx.AsyncClient(timeout=self.total, follow_redirects=False, trust_env=False, verify=self.trusted) as client,

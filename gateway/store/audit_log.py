@@ -13,10 +13,11 @@ from sqlalchemy import ARRAY, LargeBinary, Text, any_, bindparam, delete, select
 from gateway.audit.entry import Entry, packed
 from gateway.audit.leaf import SALT_SIZE, row_leaf
 from gateway.audit.leaf import Row as LogRow
+from gateway.audit.marks import at_of, marks_of, what_marks
 from gateway.audit.merkle import Frontier
 from gateway.store import clock
 from gateway.store.sql import Added, Statement
-from gateway.store.tables import audit_checkpoint, audit_entry, audit_key, audit_leaf, audit_unsealed, log_head
+from gateway.store.tables import audit_checkpoint, audit_entry, audit_key, audit_leaf, audit_mark, audit_unsealed, log_head
 from gateway.store.vault import NONCE_BYTES, Vault
 
 NO_TOKEN = b""
@@ -25,6 +26,7 @@ NOISE = SALT_SIZE + NONCE_BYTES  # random bytes of an entry
 ADD_ENTRY = Added(audit_entry)
 ADD_LEAF = Added(audit_leaf)
 ADD_UNSEALED = ADD_ENTRY.with_each(Added(audit_unsealed), entry="id", recorded="recorded")  # PostgreSQL alone
+ADD_MARK = Added(audit_mark, new_only=True)
 ADD_YEAR = Added(audit_key, new_only=True)
 ADD_CHECKPOINT = Added(audit_checkpoint, new_only=True)
 HEAD = Statement(select(log_head.c.frontier))
@@ -56,12 +58,26 @@ def user_token(vault: Vault, agency: str, user: str) -> bytes:
     return vault.token("audit-user", agency, user) if user else NO_TOKEN
 
 
+@lru_cache(maxsize=8192)
+def mark_token(vault: Vault, agency: str, name: str, value: str) -> bytes:
+    """The token by which a mark is found (``gateway.audit.marks``)."""
+    return vault.token("audit-mark", agency, name, value)
+
+
+@lru_cache(maxsize=4096)
+def _kind_tokens(vault: Vault, entry: Entry) -> tuple[tuple[bytes, bool], ...]:
+    """The tokens of the marks of an entry, and whether each is exact. Most entries are like others in all that matters here."""
+    return tuple({(mark_token(vault, one.agency, one.name, one.value), one.exact) for one in marks_of(entry)})
+
+
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Entries ready to be stored: rows in the order of the table's columns, and their leaf hashes."""
+    """Entries ready to be stored: rows in the order of the table's columns, their leaf hashes, and their marks in the one
+    order in which everybody adds them."""
 
     rows: list[LogRow]
     leaves: list[bytes]
+    marks: list[tuple[bytes, int]]
 
 
 def seal_entries(vault: Vault, entries: Iterable[Entry], at: int | None = None) -> Sealed:
@@ -70,7 +86,14 @@ def seal_entries(vault: Vault, entries: Iterable[Entry], at: int | None = None) 
     listed = list(entries)
     noise = os.urandom(NOISE * len(listed))
     rows = [_row(vault, entry, at, noise[NOISE * place : NOISE * (place + 1)]) for place, entry in enumerate(listed)]
-    return Sealed(rows, [row_leaf(row) for row in rows])
+    return Sealed(rows, [row_leaf(row) for row in rows], _marks(vault, listed, rows))
+
+
+def _marks(vault: Vault, entries: list[Entry], rows: list[LogRow]) -> list[tuple[bytes, int]]:
+    found: set[tuple[bytes, int]] = set()
+    for entry, row in zip(entries, rows, strict=True):
+        found.update((token, at_of(row.recorded, exact=exact)) for token, exact in _kind_tokens(vault, what_marks(entry)))
+    return sorted(found)
 
 
 def _row(vault: Vault, entry: Entry, at: int | None, noise: bytes) -> LogRow:

@@ -11,11 +11,11 @@ from typing import Any
 import psycopg
 
 from gateway.store import clock
-from gateway.store.ledger import Buffer, Exchange, Step
+from gateway.store.ledger import Buffer, Exchange, Rows, Step
 from gateway.store.ledger_batch import Ended, lock_keys
-from gateway.store.ledger_connections import LOST, Connection, Connections, told, undo
-from gateway.store.ledger_transaction import EXCLUSIVE, SHARED, Transactions, fetch
-from gateway.store.sql import Read, Write
+from gateway.store.ledger_connections import LOST, Connection, Connections, ask, told, undo
+from gateway.store.ledger_transaction import EXCLUSIVE, SHARED, Transactions, fetch, params_of
+from gateway.store.sql import Added, Read, Write
 
 TRIES = 6
 # Two workers at the same thing at once: whoever lost begins anew and finds what the other did.
@@ -51,6 +51,7 @@ class _Turn:
 
     def __init__(self, connection: Connection, transactions: Transactions, lock: bytes) -> None:
         self._connection, self._transactions, self._lock = connection, transactions, lock
+        self._later: list[Write] = []  # changes that travel with what is asked next
 
     async def run(self, context: Any, exchange: Exchange[Any, Any, Any], request: Any) -> Any:
         try:
@@ -72,6 +73,7 @@ class _Turn:
         buffer = Buffer()
         buffer.take(outcome)
         async with self._connection.pipeline():
+            await self._send_later()
             await self._transactions.send_ending(self._connection, buffer)
         return outcome
 
@@ -87,19 +89,48 @@ class _Turn:
 
     async def _step(self, step: Step) -> Any:
         if isinstance(step, Read):
-            await self._hold(SHARED, step.hold)
-            return await fetch(self._connection, step.statement, step)
+            return (await self._ask((step,)))[0]
         if isinstance(step, tuple):
-            return [await self._step(read) for read in step]
+            return await self._ask(step)
         if isinstance(step, Write):
-            params = dict(step.statement.with_fixed(step.params))
-            return (await self._connection.execute(step.statement.for_postgres, params)).rowcount
+            return await self._write(step)
         if step.policy and self._lock is not EXCLUSIVE:
             raise _PolicyWantedError
         await self._hold(EXCLUSIVE, step.tokens)
         return None
 
+    async def _ask(self, reads: tuple[Read, ...]) -> list[Rows]:
+        """The rows of each read, and what was to be written before, in one round trip."""
+        for read in reads:
+            await self._hold(SHARED, read.hold)
+        if len(reads) == 1 and not self._later:
+            return [await fetch(self._connection, reads[0].statement, reads[0])]
+        async with self._connection.pipeline() as pipeline:
+            await self._send_later()
+            asked = [await ask(self._connection, read.statement.for_postgres, params_of(read.statement, read)) for read in reads]
+            await pipeline.sync()
+        return [await cursor.fetchall() for cursor in asked]
+
+    async def _write(self, step: Write) -> int:
+        """The number of rows that a change is of; one that travels later is told as one, as an added row is."""
+        if step.later or (isinstance(step.statement, Added) and not step.statement.new_only):
+            self._later.append(step)
+            return 1
+        async with self._connection.pipeline() as pipeline:
+            await self._send_later()
+            params = dict(step.statement.with_fixed(step.params))
+            done = await ask(self._connection, step.statement.for_postgres, params)
+            await pipeline.sync()
+        return done.rowcount
+
+    async def _send_later(self) -> None:
+        later, self._later = self._later, []
+        for step in later:
+            await ask(self._connection, step.statement.for_postgres, dict(step.statement.with_fixed(step.params)))
+
     async def _hold(self, how: bytes, tokens: Iterable[bytes]) -> None:
         keys = lock_keys(tokens)
         if keys:
-            await self._connection.execute(how, (keys,), binary=True)
+            async with self._connection.pipeline():
+                await self._send_later()
+                await ask(self._connection, how, (keys,))

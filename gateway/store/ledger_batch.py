@@ -122,6 +122,8 @@ def statements(vault: Vault, buffer: Buffer, at: int) -> list[Written]:
     if sealed.rows:
         columns = [list(column) for column in zip(*sealed.rows, strict=True)]
         written.append((audit_log.ADD_UNSEALED, [*columns, sealed.leaves]))
+    if sealed.marks:
+        written.append((audit_log.ADD_MARK.many_for_postgres, [list(column) for column in zip(*sealed.marks, strict=True)]))
     return written
 
 

@@ -57,6 +57,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     else:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA secure_delete=ON")  # what is erased is written over, whatever SQLite was built with
         db.execute("PRAGMA wal_autocheckpoint=4000")  # 16 MB: pages that change often are copied back less often
         db.execute("PRAGMA cache_size=-32000")
     return db
@@ -266,6 +267,7 @@ class SqliteLedger(Generic[Context]):
         size, frontier = audit_log.grow(self._rows(audit_log.HEAD.for_sqlite)[0][0], sealed.leaves)
         self._db.executemany(audit_log.ADD_ENTRY.many_for_sqlite, sealed.rows)
         self._db.executemany(audit_log.ADD_LEAF.many_for_sqlite, audit_log.leaf_rows(sealed, size))
+        self._db.executemany(audit_log.ADD_MARK.many_for_sqlite, sealed.marks)
         self._db.execute(audit_log.SET_HEAD.for_sqlite, {"frontier": frontier})
 
     def _learn_year(self, at: int) -> None:

@@ -63,6 +63,15 @@ OWN_SUBSCRIPTIONS = Statement(
     .order_by(subscription.c.id)
     .limit(bindparam("count", type_=Integer))
 )
+OWN_ABOUT = Statement(
+    select(*subscription.columns)
+    .where(
+        subscription.c.agency == bindparam("agency", type_=Text),
+        subscription.c.person == bindparam("person", type_=LargeBinary),
+    )
+    .order_by(subscription.c.updated.desc(), subscription.c.id)
+    .limit(bindparam("count", type_=Integer))
+)
 SET_SUBSCRIPTION = Statement(
     update(subscription)
     .where(subscription.c.id == bindparam("subscription_id", type_=Text))

@@ -19,6 +19,8 @@ from gateway.store.tables import person, person_token, record, record_version, u
 from gateway.store.vault import Vault, open_sealed, seal
 
 Resource = dict[str, Any]
+Source = dict[str, str]  # from which file, map and rule: sealed with what was made of it
+ORIGIN = "_origin"  # where it stands beside the elements of a person
 
 PERSON_COLUMNS = (person.c.id, person.c.agency, person.c.content_key, person.c.identity, person.c.version)
 RECORD_COLUMNS = (record.c.id, record.c.type, record.c.body, record.c.version, record.c.related, record.c.updated)
@@ -152,6 +154,7 @@ class Held(NamedTuple):
     related: str | None
     key: str  # the sender's own key of the record
     body: Resource
+    origin: Source | None = None
 
     @property
     def ref(self) -> str:
@@ -169,6 +172,7 @@ class Opened:
     patient: Resource
     records: dict[str, list[Held]] = field(default_factory=dict)  # by FHIR type
     seen: Any = None  # what its flags come to, once somebody has looked
+    origin: Source | None = None
 
     def of_type(self, kind: str) -> Sequence[Held]:
         return self.records.get(kind, ())
@@ -178,14 +182,16 @@ def open_person(vault: Vault, columns: Row) -> Opened:
     """Unseal a person's row, columns in the order of PERSON_COLUMNS. Raises Broken."""
     identifier, agency, wrapped, identity, version = columns
     cipher = vault.person_key(identifier, wrapped)
-    return Opened(identifier, agency, version, cipher, orjson.loads(open_sealed(cipher, identity, identifier)))
+    patient = orjson.loads(open_sealed(cipher, identity, identifier))
+    origin = patient.pop(ORIGIN, None)
+    return Opened(identifier, agency, version, cipher, patient, origin=origin)
 
 
 def open_record(cipher: AESGCM, columns: Row) -> Held:
     """Unseal a record, columns in the order of RECORD_COLUMNS. Raises Broken."""
     identifier, kind, body, version, related, updated = columns
     content = orjson.loads(open_sealed(cipher, body, identifier))
-    return Held(identifier, kind, version, updated, related, content["key"], content["resource"])
+    return Held(identifier, kind, version, updated, related, content["key"], content["resource"], content.get("origin"))
 
 
 def open_dossier(vault: Vault, rows: Iterable[Row]) -> list[Opened]:
@@ -201,9 +207,10 @@ def open_dossier(vault: Vault, rows: Iterable[Row]) -> list[Opened]:
     return list(found.values())
 
 
-def seal_record(cipher: AESGCM, row: str, key: str, resource: Resource) -> bytes:
-    """The sealed content of a record: the resource, and under which key its sender sent it."""
-    return seal(cipher, orjson.dumps({"key": key, "resource": resource}), row)
+def seal_record(cipher: AESGCM, row: str, key: str, resource: Resource, origin: Source | None) -> bytes:
+    """The sealed content of a record: the resource, under which key its sender sent it, and from what it was made."""
+    content = {"key": key, "resource": resource}
+    return seal(cipher, orjson.dumps({**content, "origin": origin} if origin else content), row)
 
 
 def reseal(before: AESGCM, after: AESGCM, row: str, sealed: bytes) -> bytes:
@@ -211,6 +218,6 @@ def reseal(before: AESGCM, after: AESGCM, row: str, sealed: bytes) -> bytes:
     return seal(after, open_sealed(before, sealed, row), row)
 
 
-def seal_patient(cipher: AESGCM, row: str, patient: Resource) -> bytes:
-    """The sealed identity of a person's row."""
-    return seal(cipher, orjson.dumps(patient), row)
+def seal_patient(cipher: AESGCM, row: str, patient: Resource, origin: Source | None = None) -> bytes:
+    """The sealed identity of a person's row, and from what it was last changed."""
+    return seal(cipher, orjson.dumps({**patient, ORIGIN: origin} if origin else patient), row)

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, Text, and_, bindparam, select, update
 
-from gateway.store.sql import Added, Keyed, Statement
+from gateway.store.sql import Added, Keyed, Statement, one_of
 from gateway.store.tables import review
 
 INTEREST = "interest"
+QUESTIONS = ("relationship-to-confirm", "disputed")  # what an agency's people are asked about their own records
 
 ADD_REVIEW = Added(review, new_only=True)
 _IN_QUEUE = and_(review.c.agency == bindparam("agency", type_=Text), review.c.kind != INTEREST)
 OPEN_REVIEWS = Statement(
     select(*review.columns)
     .where(_IN_QUEUE, review.c.closed.is_(None))
+    .order_by(review.c.due, review.c.id)
+    .limit(bindparam("count", type_=Integer))
+)
+OPEN_QUESTIONS = Statement(
+    select(*review.columns)
+    .where(_IN_QUEUE, review.c.closed.is_(None), one_of(review.c.kind, QUESTIONS))
     .order_by(review.c.due, review.c.id)
     .limit(bindparam("count", type_=Integer))
 )

@@ -145,10 +145,14 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A change. In an exchange of its own it is done at once and answers with the number of rows."""
+    """A change. In an exchange of its own it is done at once and answers with the number of rows.
+
+    ``later``: nobody wants that number, and it may travel with the next question; what asks then finds it done.
+    """
 
     statement: Statement
     params: Params
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import Response
 
 from gateway.notification.duty import ENGLAND
@@ -56,6 +57,17 @@ def person(value: str) -> str:
     return f"{number[:3]} {number[3:6]} {number[6:]}" if len(number) == 10 and number.isdigit() else number
 
 
+def markup(text: str) -> Markup:
+    """Text that is markup already and stays so: what a picture of ours escaped itself."""
+    return Markup(text)  # noqa: S704 - made of escaped parts in gateway.disclosure.family_picture
+
+
+def month(value: str) -> str:
+    """A month as people read it: October 2026. Takes a FHIR date; what is none stays as it is."""
+    shown = day(f"{value[:7]}-01")
+    return shown.partition(" ")[2] or shown
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -64,7 +76,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"day": day, "moment": moment, "machine": machine, "person": person}
+    made.filters |= {"day": day, "month": month, "moment": moment, "machine": machine, "person": person}
     made.globals |= {"asset": asset}
     return made
 
@@ -89,6 +101,13 @@ def html(template: str, status: int, values: dict[str, Any], headers: dict[str, 
     body = _PAGES.get_template(template).render(values).encode()
     filled = body + b"\n" * (-len(body) % PAGE) if padded else body
     return Response(filled, status, {**HEADERS, **headers}, "text/html; charset=utf-8")
+
+
+def plain_text(text: str, name: str, headers: dict[str, str]) -> Response:
+    """Plain text to be kept as a file of this name, filled as pages are."""
+    body = text.encode()
+    sent = {**HEADERS, **headers, "Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(body + b"\n" * (-len(body) % PAGE), 200, sent, "text/plain; charset=utf-8")
 
 
 _PAGES = _environment()

@@ -6,21 +6,18 @@ gateway, and the browser holds its random id alone.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 import secrets
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
-import orjson
 from starlette.responses import Response
 
 from gateway.exchanges.sign_in import Proved, SignedIn, SignIn, sign_in
 from gateway.exchanges.sign_out import SignOut, sign_out
 from gateway.exchanges.staff import Provider, provider_of
-from gateway.fhir.outcomes import BadRequest, Forbidden, NotFound, Unavailable
+from gateway.fhir.outcomes import Forbidden, NotFound, Unavailable
 from gateway.partners.id_tokens import Attempt, Expected, kid_of, user_and_roles
 from gateway.partners.issuers import IssuerFault, Published
 from gateway.partners.jose_strict import IssuerKeys, TokenRefused
@@ -28,19 +25,15 @@ from gateway.store import clock, sessions
 from gateway.store.ledger import Rows
 from gateway.store.sql import Read
 from gateway.store.standing import FEEDS, feeds_of
-from gateway.store.vault import Broken, open_sealed, seal
+from gateway.web.attempts import AGAIN, SECONDS, code_of, drop_cookie, keep, keep_cookie, onward, opened, signed_proof
 from gateway.web.visits import DOORS, Visit, Web
 
 log = logging.getLogger("gateway.web")
 
 BACK = "/sign-in/back"
-MINUTES = 10  # that an attempt lasts
-MOST = 4096  # characters of a code or an error
-ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ATTEMPT = "sign-in"  # the cookie of an attempt
 NO_SIGN_IN = "This organisation has no sign-in here."
 NOT_ANSWERING = "Your organisation's sign-in does not answer just now. Please try again, or ask your IT service desk."
-AGAIN = "The sign-in could not be completed. Please start again."
-REFUSED = "Your organisation's sign-in did not let you in."
 NO_ROLE = (
     "Your organisation has signed you in, but gives you no role in this gateway. "
     "Ask whoever manages access there for the role that your work needs."
@@ -76,24 +69,23 @@ async def start(visit: Visit) -> Response:
     attempt = Attempt.new()
     outward = Outward(
         provider.agency, provider.issuer, attempt.state, attempt.nonce, attempt.verifier,
-        _own_page(query.get("next", "")), int(time.time()) + MINUTES * 60,
+        _own_page(query.get("next", "")), int(time.time()) + SECONDS,
     )  # fmt: skip
     asked = {
         "response_type": "code", "client_id": provider.client_id, "redirect_uri": web.root + BACK, "scope": "openid",
         "state": attempt.state, "nonce": attempt.nonce,
         "code_challenge": attempt.challenge, "code_challenge_method": "S256",
     }  # fmt: skip
-    joint = "&" if "?" in published.authorization_endpoint else "?"
-    response = visit.to(published.authorization_endpoint + joint + urlencode(asked))
-    keep_cookie(web, response, "sign-in", _sealed(web, outward), MINUTES * 60)
+    response = visit.to(onward(published.authorization_endpoint, asked))
+    keep(web, response, ATTEMPT, outward)
     return response
 
 
 async def back(visit: Visit) -> Response:
     """``GET /sign-in/back``: back from the issuer with a code; a session if all holds. Raises Forbidden, Unavailable."""
     web = visit.web
-    outward = _opened(web, visit.request.cookies.get(web.cookie("sign-in"), ""))
-    code = _code(visit, outward)
+    outward = Outward(**opened(web, visit, ATTEMPT))
+    code = code_of(visit, outward.state, outward.issuer)
     provider = await _provider(web, outward.agency)
     token, keys = await _redeemed(web, provider, outward, code)
     held = secrets.token_urlsafe(32)
@@ -120,7 +112,7 @@ def _done(visit: Visit, came: SignedIn, held: str, then: str) -> Response:
         home = next((path for scope, path, _ in DOORS if staff.acting(scope)), "/sign-in")
         response = visit.to(then or home)
         keep_cookie(web, response, "session", held)
-    drop_cookie(web, response, "sign-in")
+    drop_cookie(web, response, ATTEMPT)
     return response
 
 
@@ -142,8 +134,7 @@ async def left(visit: Visit) -> Response:
         published = await web.issuers.published(provider.issuer)
         if published.end_session_endpoint:
             said = {"client_id": provider.client_id, "post_logout_redirect_uri": f"{web.root}/sign-in"}
-            joint = "&" if "?" in published.end_session_endpoint else "?"
-            elsewhere = published.end_session_endpoint + joint + urlencode(said)
+            elsewhere = onward(published.end_session_endpoint, said)
     except (NotFound, IssuerFault):
         pass
     return visit.page("signed_out.html", elsewhere=elsewhere)
@@ -174,22 +165,6 @@ async def _published(web: Web, issuer: str) -> Published:
         raise Unavailable(NOT_ANSWERING) from fault
 
 
-def _code(visit: Visit, outward: Outward) -> str:
-    """The code of the answer, if it is the answer to this attempt. Raises Forbidden, BadRequest."""
-    query = visit.request.query_params
-    if len(query.multi_items()) != len(query) or any(len(value) > MOST for value in query.values()):
-        raise BadRequest(AGAIN)
-    if not secrets.compare_digest(query.get("state", "").encode(), outward.state.encode()):
-        raise Forbidden(AGAIN)
-    if query.get("iss", outward.issuer) != outward.issuer:  # RFC 9207: the answer of another issuer
-        raise Forbidden(AGAIN)
-    if "error" in query:
-        raise Forbidden(REFUSED)
-    if not query.get("code"):
-        raise BadRequest(AGAIN)
-    return query["code"]
-
-
 async def _redeemed(web: Web, provider: Provider, outward: Outward, code: str) -> tuple[str, IssuerKeys]:
     """The ID token for a code, and the issuer's keys. Raises Unavailable, Forbidden."""
     published = await _published(web, outward.issuer)
@@ -208,12 +183,7 @@ async def _redeemed(web: Web, provider: Provider, outward: Outward, code: str) -
 
 def _proof(web: Web, provider: Provider, audience: str) -> dict[str, str]:
     """How we prove ourselves to an issuer: by its secret, else by our own key (RFC 7523; the key stands in our JWKS)."""
-    if provider.secret:
-        return {"client_secret": provider.secret}
-    now = int(time.time())
-    claims = {"iss": provider.client_id, "sub": provider.client_id, "aud": audience, "iat": now, "exp": now + 60}
-    signed = web.key.sign("JWT", orjson.dumps({**claims, "jti": secrets.token_hex(16)}))
-    return {"client_assertion_type": ASSERTION, "client_assertion": signed}
+    return {"client_secret": provider.secret} if provider.secret else signed_proof(web, provider.client_id, audience)
 
 
 def _proved(registered: Provider, outward: Outward, token: str, keys: IssuerKeys) -> Proved:
@@ -232,35 +202,3 @@ def _proved(registered: Provider, outward: Outward, token: str, keys: IssuerKeys
 def _own_page(path: str) -> str:
     """Where to go afterwards: one of our own pages, or nothing."""
     return path if path in {door[1] for door in DOORS} else ""
-
-
-# -- cookies ---------------------------------------------------------------------------------------------------------
-
-
-def keep_cookie(web: Web, response: Response, name: str, value: str, seconds: int | None = None) -> None:
-    """Set a cookie that scripts cannot read and other sites' forms do not carry."""
-    response.set_cookie(
-        web.cookie(name), value, max_age=seconds, path="/", secure=web.secure, httponly=True, samesite="lax"
-    )  # fmt: skip
-
-
-def drop_cookie(web: Web, response: Response, name: str) -> None:
-    """Take a cookie back."""
-    response.delete_cookie(web.cookie(name), path="/", secure=web.secure, httponly=True, samesite="lax")
-
-
-def _sealed(web: Web, outward: Outward) -> str:
-    body = seal(web.context.vault.shelf(sessions.SHELF), orjson.dumps(asdict(outward)), "attempt")
-    return base64.urlsafe_b64encode(body).decode()
-
-
-def _opened(web: Web, held: str) -> Outward:
-    """The attempt that a browser carries. Raises Forbidden where there is none, or no longer."""
-    try:
-        raw = base64.b64decode(held.encode(), altchars=b"-_", validate=True)
-        outward = Outward(**orjson.loads(open_sealed(web.context.vault.shelf(sessions.SHELF), raw, "attempt")))
-    except (binascii.Error, ValueError, Broken) as fault:
-        raise Forbidden(AGAIN) from fault
-    if outward.ends <= time.time():
-        raise Forbidden(AGAIN)
-    return outward

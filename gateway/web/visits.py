@@ -19,16 +19,20 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context, new_id
+from gateway.exchanges.launched import Launched
 from gateway.exchanges.record_refusal import NOBODY, Refusal, RefusalNotes, record_refusal
 from gateway.exchanges.staff import Staff, name_of, staff_of
+from gateway.exchanges.tick import Tick
 from gateway.fhir.outcomes import BadRequest, Forbidden, GatewayError, TooLarge, Unavailable
 from gateway.partners.issuers import Issuers
 from gateway.partners.jose_strict import SigningKey
+from gateway.partners.record_systems import RecordSystems
 from gateway.store import sessions
 from gateway.store.ledger import Feed, Ledger
 from gateway.store.vault import Broken
 from gateway.web import render
 from gateway.web.desks import duty_numbers
+from gateway.web.launch_visits import COOKIE, PATIENT, resumed
 
 log = logging.getLogger("gateway.web")
 
@@ -40,6 +44,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 SIGNED_IN = "signed in"  # a page for whoever is signed in, whatever their roles
 NOT_YOUR_ROLE = "Your role does not open this page."
 FROM_ELSEWHERE = "This form was not sent from this page, or the page is too old. Nothing was done: please open it again."
+CLOSED = "This page was closed before you sent this. Nothing was done: please open it again from your record system."
 UNRECORDED = "The access log cannot be written just now, so nothing is done. Please try again."
 OUR_FAULT = "Something went wrong on our side. Nothing was disclosed and nothing was changed."
 
@@ -63,6 +68,7 @@ class Web:
     ledger: Ledger
     context: Context
     issuers: Issuers
+    record_systems: RecordSystems
     key: SigningKey
     root: str  # https://host
     idle: int  # microseconds
@@ -89,6 +95,7 @@ class Visit:
     request: Request
     token: bytes = b""  # of the session; empty where nobody is signed in
     staff: Staff | None = None
+    launched: Launched | None = None  # who came with a patient open; on pages with PATIENT for their scope alone
     requester: Requester = NOBODY  # as whom this page is asked for
     form: Mapping[str, str] = field(default_factory=dict)
 
@@ -103,20 +110,23 @@ class Visit:
 
     def page(self, template: str, status: int = 200, **values: object) -> Response:
         """A page from a template, with what every page shows."""
-        staff = self.staff
+        staff, somebody = self.staff, self.staff or self.launched
         shared = {
             "kind": self.web.kind,
             "path": self.request.url.path,
             "staff": staff,
-            "agency_name": "" if staff is None else name_of(self.web.feeds, staff.agency),
+            "launched": self.launched,
+            "agency_name": "" if somebody is None else name_of(self.web.feeds, somebody.agency),
             "doors": [] if staff is None else [door for door in DOORS if staff.acting(door[0])],
             "idle_minutes": self.web.idle // 60_000_000,
             "request_id": self.request_id,
         }
-        headers = {"X-Request-Id": self.request_id}
-        if self.web.secure:
-            headers["Strict-Transport-Security"] = "max-age=63072000"
-        return render.html(template, status, {**shared, **values}, headers, padded=staff is not None)
+        return render.html(template, status, {**shared, **values}, self.headers(), padded=somebody is not None)
+
+    def headers(self) -> dict[str, str]:
+        """What every answer carries beside the headers of a page."""
+        lasting = {"Strict-Transport-Security": "max-age=63072000"} if self.web.secure else {}
+        return {"X-Request-Id": self.request_id, **lasting}
 
     def to(self, path: str) -> Response:
         """To another page, by GET."""
@@ -127,7 +137,12 @@ class Visit:
 DOORS = (  # what the navigation shows: scope, address, name
     ("system/notice.s", "/inbox", "Notices"),
     ("system/call-back.s", "/inbox/call-backs", "Call-back requests"),
-    ("system/AuditEvent.s", "/console", "Who looked"),
+    ("system/RelatedPerson.u", "/inbox/questions", "Questions about our records"),
+    ("system/Group.s", "/team", "Our case load"),
+    ("system/AuditEvent.s", "/console", "Access log"),
+    ("system/review.s", "/console/reviews", "Reviews"),
+    ("system/subject-access.u", "/console/subject-access", "Subject access"),
+    ("system/subject-access.u", "/console/holds", "Holds and erasure"),
 )
 
 Handler = Callable[[Visit], Awaitable[Response]]
@@ -135,13 +150,15 @@ Handler = Callable[[Visit], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One method at one address. ``scope``: what somebody's role must open; empty where nobody need be signed in."""
+    """One method at one address. ``scope``: what somebody's role must open; empty where nobody need be signed in.
+    ``paced``: it leaves on the beat, whatever it says."""
 
     name: str
     method: str
     path: str
     handler: Handler
     scope: str = ""
+    paced: bool = False
 
 
 class Served:
@@ -153,31 +170,61 @@ class Served:
         self._web, self._page = web, page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visit = Visit(self._web, Request(scope, receive))
+        tick = Tick() if self._page.paced else None
         try:
-            visit = await arrived(visit)
-            response = await self._answer(visit)
+            response = await self._answered(Visit(self._web, Request(scope, receive)))
+            if tick is not None:
+                await tick.wait()
+        finally:
+            if tick is not None:
+                tick.stop()
+        await response(scope, receive, send)
+
+    async def _answered(self, visit: Visit) -> Response:
+        try:
+            visit = await (arrived_with_patient if self._page.scope == PATIENT else arrived)(visit)
+            return await self._answer(visit)
         except GatewayError as error:
-            response = await refuse(visit, self._page.name, error)
+            return await refuse(visit, self._page.name, error)
         except Exception:
             log.exception("page failed", extra={"operation": self._page.name, "request_id": visit.request_id})
-            response = await refuse(visit, self._page.name, OurFault(OUR_FAULT))
-        await response(scope, receive, send)
+            return await refuse(visit, self._page.name, OurFault(OUR_FAULT))
 
     async def _answer(self, visit: Visit) -> Response:
         page = self._page
         check_readable(visit.request.query_params.multi_items())
-        if page.scope and visit.staff is None:
-            if page.method != "GET":
-                raise Ended("You were signed out before you sent this. Nothing was done: please sign in and do it again.")
-            return visit.to(f"/sign-in?next={quote(visit.request.url.path)}")
-        if page.scope not in ("", SIGNED_IN):
+        if page.scope and visit.staff is None and visit.launched is None:
+            return _to_the_door(visit, page)
+        if page.scope not in ("", SIGNED_IN, PATIENT):
             visit = acting(visit, page.scope)
         if page.method == "POST":
             visit = replace(visit, form=await form_of(visit.request))
             check_readable(visit.form.items())
             check_sent_from_here(visit)
         return await page.handler(visit)
+
+
+def _to_the_door(visit: Visit, page: Page) -> Response:
+    """Where whoever is nobody here goes to become somebody; a form that was sent did nothing. Raises Ended."""
+    if page.scope == PATIENT:
+        if page.method != "GET":
+            raise Ended(CLOSED)
+        return visit.to("/launch")
+    if page.method != "GET":
+        raise Ended("You were signed out before you sent this. Nothing was done: please sign in and do it again.")
+    return visit.to(f"/sign-in?next={quote(visit.request.url.path)}")
+
+
+async def arrived_with_patient(visit: Visit) -> Visit:
+    """The visit with whoever came from their record system with a patient open."""
+    web = visit.web
+    found = await resumed(web.ledger, web.context, web.idle, visit.request.cookies.get(web.cookie(COOKIE), ""))
+    if found is None:
+        return visit
+    web.feeds = found.feeds
+    if found.launched is None:
+        return visit
+    return replace(visit, token=found.token, launched=found.launched, requester=found.launched.as_requester())
 
 
 async def arrived(visit: Visit) -> Visit:
@@ -242,11 +289,11 @@ async def _body(request: Request) -> bytes:
 
 def check_sent_from_here(visit: Visit) -> None:
     """A form counts only with the secret of this session, sent from our own page. Raises Forbidden."""
-    headers, staff = visit.request.headers, visit.staff
+    headers, somebody = visit.request.headers, visit.launched or visit.staff
     stated = visit.form.get("csrf", "")
     from_here = headers.get("origin", visit.web.root) == visit.web.root
     same_site = headers.get("sec-fetch-site", "same-origin") == "same-origin"
-    if staff is None or not (from_here and same_site and secrets.compare_digest(stated.encode(), staff.csrf.encode())):
+    if somebody is None or not (from_here and same_site and secrets.compare_digest(stated.encode(), somebody.csrf.encode())):
         raise Forbidden(FROM_ELSEWHERE)
 
 

@@ -25,7 +25,13 @@ from gateway.exchanges.staff import Provider
 from tests.world import BASE, World
 
 CLIENT = "gateway-at-agency"
-ROLES = {"G-AUDIT": "auditor", "G-DUTY": "duty-worker", "G-LEAD": "safeguarding-lead", "G-PRIVACY": "privacy-officer"}
+ROLES = {
+    "G-AUDIT": "auditor",
+    "G-DUTY": "duty-worker",
+    "G-LEAD": "safeguarding-lead",
+    "G-PRIVACY": "privacy-officer",
+    "G-TEAM": "team-manager",
+}
 
 
 @dataclass

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.demo import people
 from gateway.demo.people import AMINA, COUNCIL, LEO, STRANGER, TRUST
-from gateway.exchanges import bulk_audit, search_audit
+from gateway.exchanges import bulk_audit, find_entries, search_audit
 from gateway.fhir import systems
 from tests.data.edge import exchange, is_valid, log_of, outcome
 from tests.edge.durable import change
@@ -62,6 +62,10 @@ async def test_a_search_by_purpose_subtype_basis_and_entity(asked: World) -> Non
     consent = next(one for one in consents if "_history" in one)
     found = await log_of(council, entity=consent)
     assert found == [one for one in everything if consent in json.dumps(one)]
+    disclosed = next(one for one in everything if facts(one, "disclosure"))
+    identifiers = [part["what"]["identifier"] for part in disclosed["entity"] if "identifier" in part.get("what", {})]
+    for one in (f"{part['system']}|{part['value']}" for part in identifiers if "system" in part):
+        assert disclosed["id"] in {found["id"] for found in await log_of(council, entity=one)}, one
     assert not await log_of(council, subtype="x")
     assert not await log_of(council, entity="Consent/x")
     outcome(await council.get("/fhir/AuditEvent?entity=Consent/x"), 400)
@@ -100,7 +104,7 @@ async def test_oldest_first_is_the_same_list_turned_round(asked: World, monkeypa
 
     monkeypatch.setattr(audit_events, "SETTLED", -1)
     monkeypatch.setattr(search_audit, "SIFTED_AT_ONCE", 3)
-    monkeypatch.setattr(search_audit, "MOST_SIFTED", 2)
+    monkeypatch.setattr(find_entries, "MOST_SIFTED", 2)
     council, system = asked.auditor("council"), asked.as_("council-system")
     for number in range(6):
         await system.get(f"/fhir/Flag/x{number}")

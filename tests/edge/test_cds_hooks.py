@@ -91,7 +91,7 @@ def breaches(card: dict[str, Any], *, launchable: bool = True) -> list[str]:
         "overrideReasons": all(one["code"] and one["system"] and one["display"] for one in card.get("overrideReasons", [])),
         "links": all(one["label"] and one["url"].startswith("http") and one["type"] in ("absolute", "smart") for one in links),
         "appContext": all(one["type"] == "smart" or "appContext" not in one for one in links),
-        "launch": {one["type"] for one in links} == {"smart" if launchable else "absolute"},
+        "launch": links[0]["type"] == ("smart" if launchable else "absolute"),
         "empty": no_empty(card),
         "members": set(card) <= {"uuid", "summary", "detail", "indicator", "source", "overrideReasons", "links"},
     }

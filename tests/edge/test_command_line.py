@@ -61,7 +61,7 @@ def gateway(*words: object, **environment: str) -> Ran:
     with pytest.MonkeyPatch.context() as here, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
             here.delenv(name)
-        for name, value in {"COLUMNS": "200", **environment}.items():
+        for name, value in {"COLUMNS": "200", "GATEWAY_UNAPPROVED_MAPS": "allow", **environment}.items():
             here.setenv(name, value)
         here.setattr(sys, "argv", ["gateway", *(str(word) for word in words)])
         try:
@@ -333,7 +333,7 @@ def test_a_code_that_no_table_knows_is_listed_for_review(deployment: Path, tmp_p
     admission = tmp_path / "a01.hl7"
     admission.write_text(people.adt("A01", people.AMINA, "M1", kin=people.LEO).replace("CHD^Child", "ZZZ^Made up"), newline="")
     for _ in range(2):
-        assert gateway("load", "hl7v2-adt", admission, "--agency", people.TRUST, "--data", deployment).code == 0
+        assert gateway("load", "hl7v2-adt", admission, "--again", "--agency", people.TRUST, "--data", deployment).code == 0
     (row,) = gateway("unmatched", "--agency", people.TRUST, "--data", deployment).out.splitlines()[1:]
     assert row.split()[1:3] == ["ZZZ", "2"]
 

@@ -13,8 +13,12 @@ from gateway.demo import people
 from gateway.demo.people import AMINA, STRANGER, Person
 from gateway.disclosure.requester import Requester
 from gateway.exchanges import administer
+from gateway.exchanges.by_hand import OwnPatient
 from gateway.exchanges.charge import charge_for
+from gateway.exchanges.dispute_record import Dispute, dispute_record
 from gateway.exchanges.look_up_status import LookupRequest, look_up_status
+from gateway.exchanges.record_relationship import RelationshipRequest, record_relationship
+from gateway.fhir.outcomes import TooMany
 from gateway.settings import Settings
 from gateway.store import clock
 from gateway.store.charges import ADD_CHARGE, CHARGES
@@ -22,6 +26,7 @@ from gateway.store.ledger import Moment, Outcome
 from gateway.store.sql import Read, Write
 from gateway.store.standing import STANDING
 from gateway.store.upkeep import keep_up
+from tests.data.edge import count_rows, without_log
 from tests.edge.desks import patients
 from tests.stories.county import CARE, S47
 from tests.world import At, World
@@ -175,3 +180,27 @@ async def test_the_next_hour_begins_anew_and_the_last_is_forgotten(fed: World) -
 async def held(world: World, *keys: bytes) -> list[Any]:
     """What is counted under these keys."""
     return await world.gateway.ledger.read([Read(CHARGES, {"key": key}) for key in keys])
+
+
+async def test_what_staff_bring_elsewhere_is_charged_like_a_lookup(fed: World) -> None:
+    """A dispute and a relationship to confirm; over the quota the known and the stranger alike, and nothing is kept."""
+    nurse = Requester("trust-epr", "TMH01", frozenset(), "nurse7", "care-coordinator", frozenset({"duty-to-share-16la"}))
+    why = {"purpose": "duty-to-share-16la", "case_reference": "urn:trust|C-9", "reason": "The plan rests on it"}
+
+    def wrong(person: Person) -> Dispute:
+        return Dispute(nurse, OwnPatient(person.nhs, person.born), "TLA01", "It ended in March", "a-parent", **why)
+
+    for person in SOMEBODY[:LIMIT]:
+        await fed.gateway.ledger.run_alone(dispute_record, wrong(person))
+    planted = RelationshipRequest(
+        nurse, OwnPatient(AMINA.nhs), "CHILD", "the-person", nhs=people.RUBY.nhs, ask_others=True, **why
+    )  # fmt: skip
+    before = without_log(await count_rows(fed))
+    for exchange_of, request in (
+        (dispute_record, wrong(people.LEO)),
+        (dispute_record, wrong(STRANGER)),
+        (record_relationship, planted),
+    ):
+        with pytest.raises(TooMany):
+            await fed.gateway.ledger.run_alone(exchange_of, request)
+    assert without_log(await count_rows(fed)) == before

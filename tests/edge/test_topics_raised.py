@@ -209,3 +209,25 @@ async def test_a_retraction_comes_to_who_was_subscribed_to_what_is_taken_back(fe
     made = await subscribed(fed, BETH, "admitted")
     await adt("A01", "A11")(fed)
     assert queued(fed, made) == 2
+
+
+HOSPITAL = {
+    "a leave": ("leave-started", ("A01", "A21"), 1),
+    "a leave that never was": ("leave-started", ("A01", "A21", "A52"), 2),
+    "a return": ("leave-ended", ("A01", "A21", "A22"), 1),
+    "a return that never was": ("leave-started", ("A01", "A21", "A22", "A53"), 2),
+    "a discharge that is planned": ("discharge-planned", ("A01", "A16"), 1),
+    "a discharge that is called off": ("discharge-planned", ("A01", "A16", "A25"), 2),
+    "a visit that is deleted": ("admitted", ("A01", "A23"), 2),
+}
+
+
+@pytest.mark.parametrize("what", HOSPITAL)
+async def test_what_happens_in_hospital_is_told_from_the_messages_of_its_own_system(fed: World, what: str) -> None:
+    """Each ADT event once; what it takes back or puts off goes to whoever was told."""
+    topic, events, notices = HOSPITAL[what]
+    made = await subscribed(fed, BETH, topic)
+    for event in events:
+        planned = f"PV2|||||||||{SOON.replace('-', '')}\r" if event == "A16" else ""
+        await fed.as_("trust-epr").sends("hl7v2-adt", people.adt(event, BETH, "M2", visit="STAY") + planned)
+    assert queued(fed, made) == notices

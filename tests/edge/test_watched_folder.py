@@ -13,7 +13,7 @@ import pytest
 
 from gateway.demo import people
 from gateway.demo.people import LEO
-from gateway.disclosure.requester import Requester
+from gateway.exchanges.load_file_once import FileLoaded
 from gateway.listeners.configuration import WatchedFolder
 from gateway.listeners.folder import MOST_FAILURES, Watch
 from gateway.listening import _loading
@@ -40,7 +40,7 @@ def names(folder: Path, *parts: str) -> list[str]:
         one.name.split("-", 2)[-1] if part != "in" else one.name
         for part in parts
         for one in (folder / part).iterdir()
-        if not one.name.endswith(".report.json")
+        if not one.name.endswith((".report.json", ".report.html"))
     )
 
 
@@ -179,11 +179,11 @@ async def test_a_file_that_cannot_be_read_is_refused_after_some_tries_and_others
     folder = watch(world, tmp_path, settle=0)
     load = folder.load
 
-    async def stumbles(requester: Requester, fmt: str, source: BinaryIO) -> dict[str, Any]:
+    async def stumbles(file: FileLoaded, source: BinaryIO) -> tuple[dict[str, Any], bool]:
         if b"bad" in source.read():
             raise fault
         source.seek(0)
-        return await load(requester, fmt, source)
+        return await load(file, source)
 
     folder.load = stumbles
     os.utime(drop(tmp_path, "doe-jane.csv", "bad"), (1, 1))
@@ -208,7 +208,7 @@ async def test_want_of_room_is_counted_against_no_file(world: World, tmp_path: P
     folder = watch(world, tmp_path, settle=0)
     load = folder.load
 
-    async def full(requester: Requester, fmt: str, source: BinaryIO) -> dict[str, Any]:
+    async def full(file: FileLoaded, source: BinaryIO) -> tuple[dict[str, Any], bool]:
         raise OSError(errno.ENOSPC, "no room")
 
     folder.load = full

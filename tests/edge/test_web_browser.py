@@ -90,7 +90,7 @@ class Screen:
 
 
 FOCUSED = """() => { const one = document.activeElement;
-    return one.type === 'radio' || one.tagName === 'TEXTAREA' || one.tagName === 'INPUT' ? one.labels[0].textContent : one.textContent; }"""
+    return one === document.body ? '' : one.type === 'radio' || ['TEXTAREA', 'INPUT', 'SELECT'].includes(one.tagName) ? one.labels[0].textContent : one.textContent; }"""
 
 
 @pytest.fixture

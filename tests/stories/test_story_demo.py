@@ -1,4 +1,4 @@
-"""The demonstration as somebody meets it: one command, a story in five steps, a deployment that can be looked at."""
+"""The demonstration as somebody meets it: one command, a story in six steps, a deployment that can be looked at."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ STEPS = [
     "3. Amina limits her agreement, and is discharged",
     "4. A receiver is down while a plan starts",
     "5. The auditor asks who looked at Amina's record",
+    "6. A nurse opens a chart in the ward's own record system",
 ]
 
 
@@ -50,7 +51,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 
 def test_the_whole_story_comes_out_as_told(played: Played) -> None:
-    """Exit code 0, five steps in their order, said so at the end."""
+    """Exit code 0, six steps in their order, said so at the end."""
     assert played.code == 0, played.says
     places = [played.says.find(step) for step in STEPS]
     assert -1 not in places

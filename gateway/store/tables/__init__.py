@@ -6,12 +6,15 @@ person is sealed; beside it stand keyed tokens, random ids, the organisation and
 """
 
 from gateway.store.columns import metadata as metadata
+from gateway.store.tables.clinicians import launch_system as launch_system
 from gateway.store.tables.log import audit_checkpoint as audit_checkpoint
 from gateway.store.tables.log import audit_cosignature as audit_cosignature
 from gateway.store.tables.log import audit_entry as audit_entry
 from gateway.store.tables.log import audit_export as audit_export
 from gateway.store.tables.log import audit_key as audit_key
 from gateway.store.tables.log import audit_leaf as audit_leaf
+from gateway.store.tables.log import audit_mark as audit_mark
+from gateway.store.tables.log import audit_marked as audit_marked
 from gateway.store.tables.log import audit_node as audit_node
 from gateway.store.tables.log import audit_restore as audit_restore
 from gateway.store.tables.log import audit_unsealed as audit_unsealed
@@ -27,7 +30,9 @@ from gateway.store.tables.notices import inbox as inbox
 from gateway.store.tables.notices import outbox as outbox
 from gateway.store.tables.notices import reply as reply
 from gateway.store.tables.notices import subscription as subscription
+from gateway.store.tables.people import load_step as load_step
 from gateway.store.tables.people import loaded_file as loaded_file
+from gateway.store.tables.people import map_approval as map_approval
 from gateway.store.tables.people import person as person
 from gateway.store.tables.people import person_token as person_token
 from gateway.store.tables.people import record as record
@@ -46,4 +51,9 @@ from gateway.store.tables.registry import client as client
 from gateway.store.tables.registry import identity_provider as identity_provider
 from gateway.store.tables.registry import seen_assertion as seen_assertion
 from gateway.store.tables.registry import session as session
+from gateway.store.tables.registry import staff_member as staff_member
 from gateway.store.tables.registry import standing as standing
+from gateway.store.tables.subjects import erased_token as erased_token
+from gateway.store.tables.subjects import erasure as erasure
+from gateway.store.tables.subjects import legal_hold as legal_hold
+from gateway.store.tables.subjects import subject_report as subject_report

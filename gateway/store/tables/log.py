@@ -24,10 +24,28 @@ audit_entry = Table(
     text_("key_id"),
     bytes_("salt"),
     bytes_("body"),
-    Index("ix_audit_entry_custodian_recorded", "custodian", "recorded"),
-    Index("ix_audit_entry_requester_recorded", "requester", "recorded"),
+    # volumes are counted from these two without looking at the rows
+    Index("ix_audit_entry_held", "custodian", "recorded", "exchange", "requester", "asked"),
+    Index("ix_audit_entry_asked", "requester", "recorded", "exchange", "asked", "user_token", "patient_token"),
     Index("ix_audit_entry_patient_token_recorded", "patient_token", "recorded"),
     Index("ix_audit_entry_user_token_recorded", "user_token", "recorded"),
+)
+
+# By what entries are found beside their columns: keyed tokens of what an agency's auditor is shown, and when.
+audit_mark = Table(
+    "audit_mark",
+    metadata,
+    bytes_("token", primary_key=True),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),  # an instant, or the beginning of an hour
+    sqlite_with_rowid=False,
+)
+
+# One row: entries before this time have no marks, and are looked through one by one.
+audit_marked = Table(
+    "audit_marked",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    time_("since"),
 )
 
 # The Merkle tree (RFC 6962): the hash of each leaf at its place, and the frontier of the tree.

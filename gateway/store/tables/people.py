@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, UniqueConstraint
 
 from gateway.store.columns import bytes_, count_, metadata, text_, time_
 
@@ -55,14 +55,27 @@ record_version = Table(
     time_("updated"),
 )
 
-# Files that were loaded from watched folders, by their content: the same content is loaded once.
+# Files that were loaded, by their content: the same content is loaded once by the same mappings.
 loaded_file = Table(
     "loaded_file",
     metadata,
     bytes_("id", primary_key=True),  # keyed token of agency, format and content
     text_("agency", ForeignKey("agency.code")),
     time_("loaded"),
-    bytes_("report"),  # sealed: the report as the sender got it
+    bytes_("report"),  # sealed: the report as the sender got it, or as it stands while the load goes on
+    Column("done", Integer, nullable=True),  # records that are in while the load goes on; null when it has ended
+    text_("mappings", nullable=True),  # the version of the mappings by which it was read
+    Column("size", BigInteger, nullable=True),  # bytes
+)
+
+# Records of a load that are in beyond those that loaded_file counts.
+load_step = Table(
+    "load_step",
+    metadata,
+    bytes_("load", primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    count_("written"),
+    count_("notices"),
 )
 
 unmatched_code = Table(
@@ -74,4 +87,17 @@ unmatched_code = Table(
     count_("seen"),
     time_("first_seen"),
     time_("last_seen"),
+)
+
+# Who approved which maps: what a format does stands in the hash, and approval ends when that changes.
+map_approval = Table(
+    "map_approval",
+    metadata,
+    text_("id", primary_key=True),
+    text_("agency", ForeignKey("agency.code"), index=True),
+    text_("format"),  # format@version
+    text_("hash"),
+    text_("approver", ForeignKey("approver.id")),
+    bytes_("signature"),
+    time_("approved"),
 )

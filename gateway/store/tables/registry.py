@@ -103,3 +103,18 @@ session = Table(
     time_("seen"),
     time_("expires", index=True),
 )
+
+# An employer's staff, as keyed tokens alone: what the questions about people who look at their own rest on.
+staff_member = Table(
+    "staff_member",
+    metadata,
+    text_("agency", ForeignKey("agency.code"), primary_key=True),
+    bytes_("user_token", primary_key=True),  # as in audit_entry
+    bytes_("patient_token"),  # as in audit_entry; empty where the employer gave no NHS number
+    bytes_("nhs"),  # as in person_token
+    bytes_("surname"),
+    bytes_("address"),
+    bytes_("team"),
+    time_("loaded"),
+    Index("ix_staff_member_agency_patient_token", "agency", "patient_token"),
+)

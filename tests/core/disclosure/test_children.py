@@ -41,6 +41,8 @@ HELD: list[tuple[str, list[Tie], bool]] = [
     ("told by another agency than the holder", [tie(source=THIRD)], True),
     ("told by the asker alone", [tie(source=WARD)], False),
     ("told by the asker and by another", [tie(source=WARD), tie(source=THIRD)], True),
+    ("told by who is not sure that she is the mother", [tie(confirmed=False)], False),
+    ("told by one who is not sure and by one who is", [tie(confirmed=False), tie(source=THIRD)], True),
     ("since before she spoke", [tie(responsible_from=on("2026-10-01"))], True),
     ("since after she spoke", [tie(responsible_from=on("2026-11-10"))], False),
     ("ended since", [tie(responsible_until=on("2026-11-20"))], False),

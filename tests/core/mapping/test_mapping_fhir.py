@@ -215,3 +215,38 @@ def test_what_is_no_resource_is_unreadable(take: Take, data: str) -> None:
     """A resourceType is the least."""
     with pytest.raises(Unreadable):
         take("fhir", data)
+
+
+def test_a_relationship_is_kept_from_both_sides(take: Take) -> None:
+    """A parent named on the child's record: who asks about the parent finds the child; nothing is told of either beside it."""
+    own = {"resourceType": "Patient", "identifier": [CHILD], "gender": "female"}
+    mapped = take("fhir", bundle(own, related(active=False, period={"end": "2025-01-01"})))
+    there, back = (item.resource for item in mapped[1].resources)
+    assert back["patient"]["identifier"]["value"] == MOTHER["value"] == there["identifier"][0]["value"]
+    assert back["identifier"][0]["value"] == CHILD["value"]
+    assert back["relationship"] == [{"coding": [{"system": V3_ROLE, "code": "CHILD"}]}]
+    assert (back["active"], back["period"]) == (False, {"end": "2025-01-01"})
+    assert {"name", "birthDate", "gender"}.isdisjoint(back)
+
+
+def test_the_other_side_that_the_sender_states_itself_stands(take: Take) -> None:
+    """Nothing is derived beside it."""
+    child = {"coding": [{"system": V3_ROLE, "code": "DAUC"}]}
+    stated = related(identifier=[CHILD], patient={"identifier": MOTHER}, relationship=[child])
+    assert [len(one.resources) for one in take("fhir", bundle(related(), stated))] == [1, 1]
+
+
+@pytest.mark.parametrize("parts", [{"identifier": []}, {"relationship": [{"text": "Mum"}]}, {"identifier": [CHILD]}])
+def test_a_side_that_nobody_can_name_is_not_made(take: Take, parts: Resource) -> None:
+    """No identifier, no role of the table of inverses, or the person as their own relative."""
+    (one,) = take("fhir", json.dumps(related(id="r1", **parts)))
+    assert len(one.resources) == 1
+
+
+def test_responsibility_and_confirmation_do_not_change_sides(take: Take) -> None:
+    """Parental responsibility stays where it was stated; what is unconfirmed is so from both sides."""
+    base = "https://gateway.example/fhir/StructureDefinition"
+    responsible = {"url": f"{base}/parental-responsibility", "extension": [{"url": "value", "valueCode": "yes"}]}
+    unconfirmed = {"url": f"{base}/unconfirmed", "valueBoolean": True}
+    (one,) = take("fhir", json.dumps(related(id="r1", extension=[responsible, unconfirmed])))
+    assert one.resources[1].resource["extension"] == [unconfirmed]

@@ -65,3 +65,11 @@ def test_every_format_has_examples(mappings: Mappings) -> None:
     """No format ships without a worked example."""
     shown_formats = {path.parent.parent.name for path in EXAMPLES}
     assert shown_formats == {one.label for one in mappings.formats.values()}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: f"{path.parent.parent.name}-{path.name}")
+def test_every_resource_names_the_map_that_made_it(mappings: Mappings, example: Path, senders: dict[str, Sender]) -> None:
+    """So that whoever holds it can be told which lines made it; mothers of a dataset are a rule of a table of its own."""
+    for one in mapped(mappings, example, senders):
+        known = {*mappings.formats[one.version].maps, "ssd_mother"}
+        assert {item.rule for item in one.resources} <= known

@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.mapping import Mapped, Mappings, Sender, UnknownFormat, Unreadable, dates, formats, read
+from gateway.mapping.stays import EVENTS, REFERRALS
 from gateway.mapping.values import Unusable
 
 Take = Callable[..., list[Mapped]]
@@ -210,15 +211,15 @@ SEGMENT = st.text(alphabet='|^~\\&"\rAEXF019.+-:Y \n', max_size=120)
 
 
 @given(
-    event=st.sampled_from(["A01", "A02", "A03", "A04", "A11", "A13", "A31", "A40"]),
-    tails=st.lists(SEGMENT, min_size=5, max_size=5),
+    event=st.sampled_from([f"ADT^{event}" for event in EVENTS] + [f"REF^{event}" for event in REFERRALS]),
+    tails=st.lists(SEGMENT, min_size=7, max_size=7),
 )
 @settings(deadline=None)
 def test_no_message_breaks_the_adt_reader(mappings: Mappings, event: str, tails: list[str]) -> None:
     """Right segments with wrong fields."""
-    names = ("PID|||M1^^^X^MR~", "PV1|1|I|", "NK1|1|A^B|CHD", "MRG|", "ARV|")
+    names = ("PID|||M1^^^X^MR~", "PV1|1|I|", "NK1|1|A^B|CHD", "MRG|", "ARV|", "PV2|||||||||2025", "RF1|A|")
     body = "\r".join(name + tail for name, tail in zip(names, tails, strict=True))
-    drain(mappings, "hl7v2-adt", f"MSH|^~\\&|A|B|||20250101||ADT^{event}|1|P|2.4\r{body}".encode())
+    drain(mappings, "hl7v2-adt", f"MSH|^~\\&|A|B|||20250101||{event}|1|P|2.4\r{body}".encode())
 
 
 @pytest.mark.parametrize("fmt", ["relationships", "crosswalk"])
@@ -261,3 +262,13 @@ def test_a_row_that_names_nobody_says_so_of_both_people(mappings: Mappings) -> N
     row = ["MTH" if name == "role" else "" for name in fields]
     (one,) = read(mappings, "relationships", f"{','.join(fields)}\n{','.join(row)}\n".encode(), SENDER)
     assert [fault.where.rpartition(" ")[2] for fault in one.faults][::2] == ["source_person_system", "related_person_system"]
+
+
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_tables_are_read_however_a_spreadsheet_parts_its_cells(take: Take, between: str) -> None:
+    """A comma, a semicolon or a tab: the header tells."""
+    table = "CHILD,SEX,DOB\n12,2,01/02/2013\n".replace(",", between)
+    found = [item.resource for one in take("dfe-ssda903", table) for item in one.resources]
+    assert (found[0]["birthDate"], found[0]["gender"]) == ("2013-02-01", "female")
+    row = "local_system,local_id,nhs_number\nla-child-id,EXA0001,9990000018\n"
+    assert take("crosswalk", row.replace(",", between)) == take("crosswalk", row)

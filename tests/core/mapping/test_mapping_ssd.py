@@ -209,3 +209,13 @@ def test_the_same_code_keeps_its_meaning_apart_in_each_field(mappings: Mappings)
     assert tables["placement_type"].find("A3").target_code == "placed-for-adoption"
     assert [tables[name].find("C2") for name in ("placement_type", "close_reason", "sex", "assessment_factors")] == [None] * 4
     assert not tables["assessment_factors"].find("3A").target_code
+
+
+@pytest.mark.parametrize(("sent", "kept"), [("9990000018", ["9990000018"]), ("999 000 0018", ["9990000018"]), ("9990000019", []),
+                                            ("SSD_SUI", []), ("3f2b6c1e-0d8a", [])])  # fmt: skip
+def test_the_single_unique_id_is_the_nhs_number_where_it_is_one(take: Take, sent: str, kept: list[str]) -> None:
+    """Councils send it there since 1.4; another number in the column is left out and refuses nobody."""
+    (one,) = take(FMT, f"pers_person_id,pers_forename,pers_dob,pers_single_unique_id\nEXA1,KIT,2013-01-01,{sent}\n")
+    assert one.faults == ()
+    numbers = [each["value"] for each in one.resources[0].resource["identifier"] if "nhs-number" in each["system"]]
+    assert numbers == kept

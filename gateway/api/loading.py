@@ -1,0 +1,177 @@
+"""A file of records, read and applied: one exchange each, several at a time where their order says nothing.
+
+A load of which the file is known goes on where it was broken off: each record that is in is counted in its own
+transaction, so that after a crash none is applied twice and none is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Final
+
+from gateway.api.load_report import Report, at
+from gateway.disclosure.requester import Requester
+from gateway.exchanges.context import Context
+from gateway.exchanges.load_file_once import FileLoaded, Progress, begin_load, keep_progress
+from gateway.exchanges.receive_record import Receipt, Record, Step, receive_record, refuse_record
+from gateway.fhir.elements import identifiers, identity
+from gateway.fhir.outcomes import BadRequest, Forbidden, GatewayError, Issue, NotFound, TooLarge, Unprocessable
+from gateway.mapping.explain import fingerprint
+from gateway.mapping.reading import read
+from gateway.mapping.records import Mapped, Sender
+from gateway.mapping.unreadable import UnknownFormat, Unreadable
+from gateway.store.ledger import Ledger
+from gateway.store.map_approvals import APPROVED
+from gateway.store.sql import Read
+
+TOGETHER: Final = 32  # records of different people that wait for one commit
+CHECKPOINT: Final = 512  # records after which the report is kept, and their steps are forgotten
+IN_ORDER: Final = frozenset({"hl7v2-adt", "fhir"})  # one person under several numbers: their order is what they say
+
+
+NOT_APPROVED: Final = "No approver of your organisation has approved the map {label} as it is: see gateway mappings approve."
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where records are handed in, and by whom."""
+
+    ledger: Ledger
+    context: Context
+    requester: Requester
+    request_id: str = ""
+    digest: str = ""  # SHA-256 of the file, where it is known
+
+
+@dataclass(slots=True)
+class Load:
+    """A load under way."""
+
+    desk: Desk
+    report: Report
+    together: int
+    key: bytes = b""  # of a load that can go on; empty: it cannot
+    waiting: list[Record] = field(default_factory=list)
+    people: set[str] = field(default_factory=set)
+    looked_up: set[str] = field(default_factory=set)  # formats of which it is known whether they are approved
+
+    async def take(self, number: int, mapped: Mapped) -> None:
+        """One record: it waits for others of other people, and they are applied at once. Raises Forbidden for a map that
+        has to be approved first."""
+        if mapped.version not in self.looked_up:
+            self.looked_up.add(mapped.version)
+            await self._look_up(mapped.version)
+        people = people_of(mapped)
+        if len(self.waiting) >= self.together or people & self.people:
+            await self.apply()
+        step = Step(self.key, number) if self.key else None
+        self.waiting.append(Record(self.desk.requester, mapped, self.desk.request_id, self.desk.digest, step))
+        self.people |= people
+
+    async def _look_up(self, label: str) -> None:
+        """Whether an approver of the sender has approved a map as it is."""
+        context, ledger = self.desk.context, self.desk.ledger
+        if context.unapproved_maps == "allow" or not label:
+            return
+        wanted = {"agency": self.desk.requester.agency, "format": label, "hash": fingerprint(context.mappings, label)}
+        if (await ledger.read([Read(APPROVED, wanted)]))[0]:
+            return
+        if context.unapproved_maps == "refuse":
+            raise Forbidden(NOT_APPROVED.format(label=label), where=label)
+        if label not in self.report.unapproved:  # a load that goes on may have said so
+            self.report.unapproved.append(label)
+
+    async def apply(self) -> None:
+        """Apply what waits, and report it in file order. What cannot be written ends the load, once all of it is settled."""
+        records, self.waiting, self.people = self.waiting, [], set()
+        ended = await asyncio.gather(*(self._one(record) for record in records), return_exceptions=True)
+        for record, outcome in zip(records, ended, strict=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            self.report.note(record.mapped)
+            if isinstance(outcome, Receipt):
+                self.report.take(outcome.written, outcome.notices)
+            else:
+                self.report.refuse([Issue(one.text, one.code, at(record.mapped, one)) for one in outcome])
+
+    async def _one(self, record: Record) -> Receipt | tuple[Issue, ...]:
+        """One record: applied; or why it was refused, once it is on record as refused."""
+        faults = record.mapped.faults
+        if not faults:
+            try:
+                receipt: Receipt = await self.desk.ledger.run_alone(receive_record, record)
+            except Unprocessable as error:
+                faults = tuple(error.issues)
+            else:
+                return receipt
+        await self.desk.ledger.run(refuse_record, record)
+        return faults
+
+
+def people_of(mapped: Mapped) -> set[str]:
+    """Everybody whom a record names, by every identifier."""
+    named: set[str] = set()
+    for one in mapped.resources:
+        named.update(identifiers(one.resource))
+        named.update(identity(link.get("other")) for link in one.resource.get("link", ()))
+        named.update(identity(one.resource.get(part)) for part in ("subject", "patient"))
+    return named - {""}
+
+
+async def load(desk: Desk, fmt: str, data: bytes | BinaryIO, sender: Sender, report: Report) -> None:
+    """Read a file and apply its records in file order. Raises BadRequest, TooLarge, NotFound."""
+    under_way = Load(desk, report, 1 if fmt.partition("@")[0] in IN_ORDER else TOGETHER)
+    for number, mapped in enumerate(_records(desk, fmt, data, sender), 1):
+        await under_way.take(number, mapped)
+    await under_way.apply()
+
+
+async def load_once(desk: Desk, file: FileLoaded, data: BinaryIO, sender: Sender, report: Report) -> bool:
+    """Load a file, from where an earlier load of it was broken off; gives whether it had been loaded before, whole and
+    by the same mappings: then nothing is done, and the report says what came of it then."""
+    begun = await desk.ledger.run_alone(begin_load, file)
+    if begun.report:
+        report.go_on(json.loads(begun.report))
+    if begun.done is None:
+        return True
+    under_way = Load(desk, report, 1 if file.format.partition("@")[0] in IN_ORDER else TOGETHER, begun.key)
+    number = begun.done
+    for number, mapped in enumerate(_records(desk, file.format, data, sender), 1):
+        await _go_on(under_way, number, mapped, begun)
+        if number > begun.done and number % CHECKPOINT == 0:
+            await under_way.apply()
+            await _keep(desk, file, report, number)
+    await under_way.apply()
+    await _keep(desk, file, report, None if report.accepted or not report.received else 0)
+    return False
+
+
+async def _go_on(under_way: Load, number: int, mapped: Mapped, begun: Progress) -> None:
+    """A record is applied, unless it is in."""
+    if number <= (begun.done or 0):
+        return
+    if number in begun.steps:
+        under_way.report.note(mapped)
+        under_way.report.take(*begun.steps[number])
+    else:
+        await under_way.take(number, mapped)
+
+
+async def _keep(desk: Desk, file: FileLoaded, report: Report, done: int | None) -> None:
+    state = json.dumps(report.state() if done != 0 else {}).encode()
+    await desk.ledger.run_alone(keep_progress, (file, done, state))
+
+
+def _records(desk: Desk, fmt: str, data: bytes | BinaryIO, sender: Sender) -> Iterator[Mapped]:
+    """The records of a file; a file that cannot be read is the sender's fault and says so."""
+    try:
+        yield from read(desk.context.mappings, fmt, data, sender)
+    except UnknownFormat as fault:
+        raise NotFound.of(fault.issues) from None
+    except Unreadable as fault:
+        kind: Any = TooLarge if any(issue.code == "too-long" for issue in fault.issues) else BadRequest
+        error: GatewayError = kind.of(fault.issues)
+        raise error from None

@@ -1,0 +1,87 @@
+"""What a record would change if it were applied now: read, compared, and nothing written but that somebody looked.
+
+For a file that is loaded again with newer maps: its sender sees what the change does before it is done. Each record is
+compared with what is stored, not with those before it in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.audit.entry import DONE, Kind
+from gateway.exchanges.apply import SUBJECT, held_under, is_unchanged, result_of
+from gateway.exchanges.context import Context
+from gateway.exchanges.lines import check_current, line
+from gateway.exchanges.persons import Desk
+from gateway.exchanges.receive_record import Record
+from gateway.fhir.elements import identifiers, in_order
+from gateway.mapping.merge import applies, merged
+from gateway.mapping.records import Op, Resource, Sourced
+from gateway.store import clock, people
+from gateway.store.ledger import Moment, Outcome, Story
+from gateway.store.sql import Read
+
+NAME = "preview_record"
+WHOLE = {Op.PURGE_PERSON: "purge", Op.MERGE_PERSON: "merge"}
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one resource would do: new, changed (with the names of the elements), unchanged, retracted, purge or merge."""
+
+    rule: str
+    what: str
+    elements: tuple[str, ...] = ()
+
+
+def preview_record(ctx: Context, record: Record, moment: Moment) -> Story[tuple[Effect, ...]]:
+    """The effects of one record, resource by resource."""
+    check_current(record.requester, moment)
+    desk = Desk(ctx, record.requester.agency, moment)
+    effects: list[Effect] = []
+    for one in record.mapped.resources:
+        effects += [(yield from _effect(desk, one))]
+    detail = (("format", record.mapped.version), ("result", "preview"))
+    return Outcome(tuple(effects), (line(NAME, record.requester, moment, Kind.READ, DONE, detail=detail),))
+
+
+def _effect(desk: Desk, one: Sourced) -> Generator[Any, Any, Effect]:
+    if one.op in WHOLE or (one.op is Op.RETRACT and one.key.endswith("/")):
+        return Effect(one.rule, WHOLE.get(one.op, "retracted"))
+    before = yield from (_person(desk, one) if one.resource["resourceType"] == "Patient" else _stored(desk, one))
+    if not applies(before, one.op):
+        return Effect(one.rule, "unchanged")
+    if before is None:
+        return Effect(one.rule, "new")
+    return _compared(desk, one, before)
+
+
+def _compared(desk: Desk, one: Sourced, before: Resource) -> Effect:
+    kind = one.resource["resourceType"]
+    if kind == "Patient":
+        after = in_order(merged(before, one.resource, one.op))
+        same = after == in_order(before)
+    else:
+        after = result_of(kind, before, one, clock.day(desk.moment.at))
+        same = is_unchanged(before, after, one.op)
+    if same:
+        return Effect(one.rule, "unchanged")
+    names = tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
+    return Effect(one.rule, "retracted" if one.op is Op.RETRACT else "changed", names)
+
+
+def _person(desk: Desk, one: Sourced) -> Generator[Any, Any, Resource | None]:
+    """What is held of a person, found by the first identifier that is known."""
+    for text in identifiers(one.resource):
+        rows = yield Read(people.OWN_BY_TOKEN, {"token": desk.token(text)[0], "agency": desk.agency})
+        if rows:
+            return people.open_person(desk.ctx.vault, rows[0]).patient
+    return None
+
+
+def _stored(desk: Desk, one: Sourced) -> Generator[Any, Any, Resource | None]:
+    kind = one.resource["resourceType"]
+    held = (yield from held_under(desk, kind, one.key)) if kind in SUBJECT else None
+    return held[0].body if held else None

@@ -1,0 +1,292 @@
+"""What an ADT or referral event says of a stay, a leave, a wait for admission or a referral: each a Flag of its own.
+
+Keys: ``stay/<visit number>``, and where PV1-19 is empty ``<person>/current-stay``, or ``<person>/community`` for contact in
+the community; a leave stands below its stay, so that both are told; a wait for admission and a referral are the person's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from gateway.fhir import systems
+from gateway.mapping import dates, flags, people
+from gateway.mapping.engine import RecordMap
+from gateway.mapping.formats import Format
+from gateway.mapping.hl7_reader import Segment
+from gateway.mapping.records import Op, Resource, Sourced
+from gateway.mapping.values import Unusable, Work
+
+Source = dict[str, Segment]
+OUTPATIENT: Final = frozenset({"O", "R", "C"})  # table 0004: outpatient, recurring, commercial account
+PLANNED: Final = "planned-end"
+
+
+def visit_number(source: Source) -> str:
+    """PV1-19, empty where none is sent."""
+    found = source["PV1"].text(19) if "PV1" in source else ""
+    return found if isinstance(found, str) else ""
+
+
+def stay_key(source: Source, key: str, community: bool) -> str:
+    """The key of a stay: its visit number, else the person's current stay or time with a community team."""
+    visit = visit_number(source)
+    if visit:
+        return f"stay/{people.segment(visit)}"
+    return f"{key}/community" if community else f"{key}/current-stay"
+
+
+def patient_class(source: Source) -> str:
+    """PV1-2, in capitals."""
+    found = source["PV1"].text(2) if "PV1" in source else ""
+    return found.upper() if isinstance(found, str) else ""
+
+
+def outpatient(source: Source) -> bool:
+    """Whether PV1-2 speaks of contact in the community."""
+    return patient_class(source) in OUTPATIENT
+
+
+def as_of(source: Source, work: Work) -> str:
+    """When the sender recorded this (EVN-2, else MSH-7); the time of receipt where that lies ahead of it."""
+    for name, number in (("EVN", 2), ("MSH", 7)):
+        text = source[name].text(number) if name in source else None
+        if isinstance(text, str):
+            try:
+                found = dates.hl7_instant(text)
+            except Unusable:
+                continue
+            return within(found, f"{name}-{number}", work)
+    return work.sender.received
+
+
+def within(found: str, name: str, work: Work) -> str:
+    """A recorded time that does not lie ahead of its receipt."""
+    if work.sender.received and dates.later(found, work.sender.received):
+        work.warn("The recorded time lies in the future; the time of receipt stands instead.", name, "business-rule")
+        return work.sender.received
+    return found
+
+
+def put(record_map: RecordMap, source: Source, own: str, work: Work, op: Op = Op.MERGE) -> Resource:
+    """Appends the Flag of a map under its key."""
+    flag = flags.involvement(record_map, record_map.run(source, work), work, as_of(source, work))
+    work.resources.append(Sourced(own, flag, op, record_map.name))
+    return flag
+
+
+def go_on(fmt: Format, source: Source, key: str, work: Work, op: Op = Op.CONTINUE) -> tuple[str, Resource]:
+    """Says that the stay, or the time with a community team, goes on; gives its key and its Flag."""
+    outside = outpatient(source)
+    own = stay_key(source, key, outside)
+    return own, put(fmt.maps["community-moved" if outside else "moved"], source, own, work, op)
+
+
+def end_of(flag: Resource) -> str:
+    """The day on which a Flag says that it ended."""
+    return str(flag.get("period", {}).get("end") or "")
+
+
+def ended(record_map: RecordMap, own: str, day: str, work: Work) -> Sourced:
+    """Ends what stands open under a key on a day; nothing is made where nothing does."""
+    return Sourced(own, flags.involvement(record_map, {"period": {"end": day}}, work), Op.END, record_map.name)
+
+
+def admit(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A01: a stay begins, and a wait for it ends. A stay without a number is the current one, so an earlier end goes."""
+    flag = put(fmt.maps["admitted"], source, stay_key(source, key, False), work)
+    if "period" not in flag:
+        work.fault("No date of admission: send PV1-44, EVN-2 or MSH-7.", "PV1-44", "required")
+        return
+    reopen(flag, source)
+    work.resources.append(ended(fmt.maps["waiting"], f"{key}/waiting", flag["period"]["start"], work))
+
+
+def reopen(flag: Resource, source: Source) -> None:
+    """A new start without a visit number takes away the end of the last time, and what was planned for it."""
+    if not visit_number(source) and flag.get("period"):
+        flag["period"]["end"] = None
+
+
+def await_admission(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A05: an admission is planned; the person waits for it."""
+    flag = put(fmt.maps["waiting"], source, f"{key}/waiting", work)
+    if "start" in flag.get("period", {}):
+        flag["period"]["end"] = None
+    else:
+        work.fault("No date of the planning: send EVN-2 or MSH-7.", "EVN-2", "required")
+
+
+def cancel_wait(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A38: the planned admission was recorded in error, or will not take place."""
+    work.resources.append(flags.retracted(f"{key}/waiting", fmt.maps["waiting"], work))
+
+
+def register(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A04: known to a community team, unless the registration is of an inpatient."""
+    if patient_class(source) != "I":
+        reopen(put(fmt.maps["registered"], source, stay_key(source, key, True), work), source)
+
+
+def move(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A02, A12: another ward and clinician, or the former ones again; the stay goes on."""
+    go_on(fmt, source, key, work)
+
+
+def amend(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A08: ward, clinician and start of a stay that is known; none is made from it."""
+    if patient_class(source) or visit_number(source):
+        go_on(fmt, source, key, work, Op.AMEND)
+
+
+def discharge(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A03: the stay, or the time with a community team, ends; so does a leave from it, and what was planned is done."""
+    outside = outpatient(source)
+    own = stay_key(source, key, outside)
+    flag = put(fmt.maps["community-ended" if outside else "discharged"], source, own, work, Op.CONTINUE)
+    end = end_of(flag)
+    if not end:
+        work.fault("No date of discharge: send PV1-45, EVN-2 or MSH-7.", "PV1-45", "required")
+        return
+    plan(flag, None, work)
+    work.resources.insert(-1, ended(fmt.maps["on-leave"], f"{own}/leave", end, work))
+
+
+def cancel_admission(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A11: the stay was recorded in error."""
+    retract_stay(fmt, source, key, work)
+
+
+def delete_visit(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A23: the visit is deleted. Which one it is, is never guessed."""
+    if visit_number(source) or patient_class(source):
+        retract_stay(fmt, source, key, work)
+    else:
+        work.fault("Which visit is deleted cannot be told: send PV1-19.", "PV1-19", "required")
+
+
+def retract_stay(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """Takes back a stay with all that is below it."""
+    outside = outpatient(source)
+    own = stay_key(source, key, outside)
+    work.resources.append(flags.retracted(f"{own}/leave", fmt.maps["on-leave"], work))
+    work.resources.append(flags.retracted(own, fmt.maps["registered" if outside else "admitted"], work))
+
+
+def cancel_discharge(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A13: the end is taken back, and the stay goes on."""
+    _, flag = go_on(fmt, source, key, work)
+    reach_on(flag, work)
+
+
+def reach_on(flag: Resource, work: Work) -> None:
+    """Takes the end of a Flag away."""
+    flag["period"] = {**flag.get("period", {}), "end": None}
+    detail = next(one["code"] for one in flag["code"]["coding"] if one["system"].endswith("involvement-detail"))
+    flag["status"] = "active"
+    flag["code"] = flags.code(detail, flags.coarse_of(detail, flag["period"], work), work.base)
+
+
+def plan(flag: Resource, day: str | None, work: Work) -> None:
+    """The day on which a stay is planned to end; None takes a plan away."""
+    url = systems.extension(PLANNED, work.base)
+    flag["extension"] = [one for one in flag["extension"] if one["url"] != url] + [{"url": url, "valueDate": day}]
+
+
+def plan_discharge(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A16: a discharge is planned for a day."""
+    _, flag = go_on(fmt, source, key, work)
+    found = fmt.maps["planned-discharge"].run(source, work).get("extension")
+    if found:
+        plan(flag, found[0]["valueDate"], work)
+    else:
+        work.warn("The planned day of discharge is missing: no plan was noted.", "PV2-9", "required")
+
+
+def cancel_plan(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A25: the planned discharge is called off."""
+    _, flag = go_on(fmt, source, key, work)
+    plan(flag, None, work)
+
+
+def start_leave(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A21: the person goes on leave; the stay goes on."""
+    own, _ = go_on(fmt, source, key, work)
+    flag = put(fmt.maps["on-leave"], source, f"{own}/leave", work)
+    if "start" in flag.get("period", {}):
+        flag["period"]["end"] = None
+    else:
+        work.fault("No date of the leave: send EVN-6, EVN-2 or MSH-7.", "EVN-6", "required")
+
+
+def end_leave(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A22: the person is back."""
+    own, _ = go_on(fmt, source, key, work)
+    back = fmt.maps["leave-ended"].run(source, work).get("period")
+    if back:
+        work.resources.append(ended(fmt.maps["on-leave"], f"{own}/leave", back["end"], work))
+    else:
+        work.fault("No date of the return: send EVN-6, EVN-2 or MSH-7.", "EVN-6", "required")
+
+
+def cancel_leave(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A52: the leave was recorded in error."""
+    own, _ = go_on(fmt, source, key, work)
+    work.resources.append(flags.retracted(f"{own}/leave", fmt.maps["on-leave"], work))
+
+
+def cancel_return(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """A53: the person is not back; the leave goes on."""
+    own, _ = go_on(fmt, source, key, work)
+    flag = flags.involvement(fmt.maps["on-leave"], {}, work, as_of(source, work))
+    reach_on(flag, work)
+    work.resources.append(Sourced(f"{own}/leave", flag, rule="on-leave"))
+
+
+def referral_key(source: Source, key: str) -> str:
+    """The key of a referral: RF1-6, else RF1-11, else the person's."""
+    named = [source["RF1"].text(number) for number in (6, 11)] if "RF1" in source else []
+    number = next((one for one in named if isinstance(one, str)), "")
+    return f"{key}/referral/{people.segment(number)}" if number else f"{key}/referral"
+
+
+def refer(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """I12, I13: referred, until the referral is rejected or expires. Without RF1 there is a person, and no referral."""
+    if "RF1" in source:
+        status = source["RF1"].text(1)
+        over = isinstance(status, str) and status.upper() in ("R", "E")
+        put(fmt.maps["referral-ended" if over else "referred"], source, referral_key(source, key), work)
+
+
+def cancel_referral(fmt: Format, source: Source, key: str, work: Work) -> None:
+    """I14: the referral was recorded in error."""
+    work.resources.append(flags.retracted(referral_key(source, key), fmt.maps["referred"], work))
+
+
+Change = Callable[[Format, Source, str, Work], Any]
+EVENTS: Final[dict[str, Change | None]] = {
+    "A01": admit,
+    "A02": move,
+    "A03": discharge,
+    "A04": register,
+    "A05": await_admission,
+    "A08": amend,
+    "A11": cancel_admission,
+    "A12": move,
+    "A13": cancel_discharge,
+    "A16": plan_discharge,
+    "A18": None,
+    "A21": start_leave,
+    "A22": end_leave,
+    "A23": delete_visit,
+    "A25": cancel_plan,
+    "A28": None,
+    "A31": None,
+    "A34": None,
+    "A38": cancel_wait,
+    "A40": None,
+    "A52": cancel_leave,
+    "A53": cancel_return,
+}
+MERGES: Final = frozenset({"A18", "A34", "A40"})  # A18 and A34 are what 2.3 has for A40
+REFERRALS: Final[dict[str, Change | None]] = {"I12": refer, "I13": refer, "I14": cancel_referral}
