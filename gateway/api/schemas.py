@@ -20,6 +20,7 @@ from gateway.api.schema_parts import (
     CONCEPT,
     DATE,
     DATE_TIME,
+    FORMAT,
     ID,
     IDENTIFIER,
     INSTANT,
@@ -56,20 +57,7 @@ ELEMENTS = "The elements that a sender is most likely to need. Others of R4 are 
 PATH: dict[str, Schema] = {
     "id": ID,
     "version": {"type": "string", "pattern": "^[1-9][0-9]{0,8}$"},
-    "format": {
-        "type": "string",
-        "enum": [
-            "crosswalk",
-            "dfe-cin-census",
-            "dfe-csc-api",
-            "dfe-ssda903",
-            "fhir",
-            "hl7v2-adt",
-            "mhsds",
-            "relationships",
-            "ssd",
-        ],
-    },
+    "format": FORMAT,
     "la_code": {"type": "string", "pattern": "^[0-9]{3}$"},
     "place": {"type": "string", "pattern": "^[0-9]{1,6}$"},
 }

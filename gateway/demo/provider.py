@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import threading
 import time
 from dataclasses import dataclass, field
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.demo.client import P384_BYTES, encoded, signed
+from gateway.demo.listening import Listening
 from gateway.demo.people import COUNCIL, HEALTH_VISITING, SCHOOL_NURSING, TRUST, VOLUNTARY
 from gateway.exchanges.administer_sign_in import add_provider
 from gateway.exchanges.staff import Provider
@@ -53,27 +53,15 @@ STAFF = (
 
 
 @dataclass(slots=True)
-class DemoProvider:
+class DemoProvider(Listening):
     """The issuers; ``codes`` are those that wait to be redeemed, each once."""
 
-    port: int = 0
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     _key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP384R1()))
-    _server: ThreadingHTTPServer | None = None
 
-    def up(self) -> DemoProvider:
-        """Start to listen."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def down(self) -> None:
-        """Stop listening."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """What answers a browser and the gateway."""
+        return _handler(self)
 
     def issuer(self, agency: str) -> str:
         """The issuer of an agency."""

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from gateway.demo.listening import Listening
 from gateway.notification import signatures
 
 
 @dataclass(slots=True)
-class Receiver:
+class Receiver(Listening):
     """One agency's endpoint on this machine. ``seen`` counts how often each notice came."""
 
     name: str
-    port: int = 0
     key: Ed25519PublicKey | None = None
     notices: list[dict[str, Any]] = field(default_factory=list)
     seen: dict[str, int] = field(default_factory=dict)
     refused: int = 0
-    _server: ThreadingHTTPServer | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/$process-message"
 
-    def up(self) -> Receiver:
-        """Start to listen, at the same port as before."""
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """Answers a post with the status of what became of it."""
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -48,18 +46,7 @@ class Receiver:
             def log_message(self, format: str, *args: Any) -> None:
                 """Say nothing: the story is told elsewhere."""
 
-        ThreadingHTTPServer.allow_reuse_address = True
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def down(self) -> None:
-        """Stop listening: connections are refused."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        return Handler
 
     def take(self, headers: dict[str, str], body: bytes) -> int:
         """Take a delivery: 401 for a bad signature, else 200; a repeat is taken and not kept again."""

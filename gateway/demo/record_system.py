@@ -12,13 +12,12 @@ import hashlib
 import json
 import re
 import secrets
-import threading
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape, unescape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
@@ -28,6 +27,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.demo.client import P384_BYTES, encoded, signed
+from gateway.demo.listening import Listening
 from gateway.demo.people import Person
 from gateway.demo.provider import HTML, JSON, Answer
 from gateway.fhir import systems
@@ -44,33 +44,21 @@ STYLE = (
 
 
 @dataclass(slots=True)
-class DemoRecordSystem:
+class DemoRecordSystem(Listening):
     """One ward's record system. ``gateway`` is where cards are asked for, ``key_file`` the key that signs those calls."""
 
     gateway: str
     key_file: Path
     patients: dict[str, Person]
-    port: int = 0
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     launches: dict[str, dict[str, str]] = field(default_factory=dict)
     tokens: dict[str, dict[str, str]] = field(default_factory=dict)
     read: list[str] = field(default_factory=list)  # what was read by an access token
     _key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP384R1()))
-    _server: ThreadingHTTPServer | None = None
 
-    def up(self) -> DemoRecordSystem:
-        """Start to listen."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def down(self) -> None:
-        """Stop listening."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """What answers a browser and the gateway."""
+        return _handler(self)
 
     @property
     def root(self) -> str:

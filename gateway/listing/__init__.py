@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import Annotated, BinaryIO, NoReturn
+from typing import Annotated, Any, BinaryIO, NoReturn
 
 import typer
 from rich.console import Console
@@ -30,6 +30,7 @@ from gateway.mapping.load import load
 from gateway.mapping.reading import read
 from gateway.mapping.records import Mapped, Sender
 from gateway.mapping.unreadable import UnknownFormat, Unreadable
+from gateway.store.sql import Read, Statement
 
 Format = Annotated[str, typer.Argument(metavar="FORMAT", help="As in mappings/records, with or without @version.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page there instead of text here.")]
@@ -210,3 +211,21 @@ def _show(title: str, rows: list[Row], html: Path | None) -> None:
         typer.echo(text_table(rows))
     else:
         html.write_text(html_table(title, rows))
+
+
+def value_and_role(text: str) -> tuple[str, str]:
+    """``VALUE=ROLE``, as roles of another system are given for ours; stops with a line where it is not."""
+    value, joined, role = text.rpartition("=")
+    if not joined or not value:
+        stop(f"--role is VALUE=ROLE, not {text}")
+    return value, role
+
+
+def print_rows(ctx: typer.Context, data: Path | None, head: Row, statement: Statement) -> None:
+    """What a statement without parameters finds, as a table."""
+
+    async def find(gateway: Any) -> list[Row]:
+        (rows,) = await gateway.ledger.read([Read(statement)])
+        return [tuple(str(value) for value in row) for row in rows]
+
+    typer.echo(text_table([head, *ctx.obj.on(data, find)]))

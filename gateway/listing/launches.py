@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gateway.exchanges.administer_launch import add_launch_system, remove_launch_system
 from gateway.exchanges.launched import LaunchSystem
-from gateway.listing import Row, bytes_of, stop, text_table
+from gateway.listing import Row, bytes_of, print_rows, value_and_role
 from gateway.store import launches
-from gateway.store.sql import Read
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
 HEAD: Row = ("name", "record system", "agency", "client", "known there as")
@@ -36,7 +35,7 @@ def launch_add(
 ) -> None:
     """Let a record system open the clinician's page, for a registered client."""
     held = "" if secret is None else bytes_of(secret).decode().strip()
-    new = LaunchSystem(iss, client, client_id, held, role_claim, dict(map(_mapped, role or ())))
+    new = LaunchSystem(iss, client, client_id, held, role_claim, dict(map(value_and_role, role or ())))
     ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(add_launch_system, new))
     typer.echo(f"{iss} may open the page for {client}; launch address: /launch, redirect address: /launch/back")
 
@@ -51,16 +50,4 @@ def launch_remove(ctx: typer.Context, client: str, data: Data = None) -> None:
 @launch_cli.command("list")
 def launch_list(ctx: typer.Context, data: Data = None) -> None:
     """Which record systems open the page, and for whom."""
-
-    async def find(gateway: Any) -> list[Row]:
-        (rows,) = await gateway.ledger.read([Read(launches.LAUNCH_SYSTEMS)])
-        return [tuple(str(value) for value in row) for row in rows]
-
-    typer.echo(text_table([HEAD, *ctx.obj.on(data, find)]))
-
-
-def _mapped(text: str) -> tuple[str, str]:
-    value, joined, role = text.rpartition("=")
-    if not joined or not value:
-        stop(f"--role is VALUE=ROLE, not {text}")
-    return value, role
+    print_rows(ctx, data, HEAD, launches.LAUNCH_SYSTEMS)

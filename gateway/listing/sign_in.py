@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gateway.exchanges.administer_sign_in import Ending, add_provider, end_sessions, remove_provider
 from gateway.exchanges.staff import ROLES, Provider
-from gateway.listing import Row, bytes_of, stop, text_table
+from gateway.listing import Row, bytes_of, print_rows, value_and_role
 from gateway.store import sessions
-from gateway.store.sql import Read
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
 Code = Annotated[str, typer.Argument(metavar="AGENCY", help="ODS code of a registered agency.")]
@@ -34,7 +33,7 @@ def sign_in_add(
 ) -> None:
     """Register the issuer at which an agency's staff sign in; whoever it signs in is of that agency."""
     held = "" if secret is None else bytes_of(secret).decode().strip()
-    new = Provider(agency, issuer, client_id, held, user_claim, role_claim, dict(map(_mapped, role)))
+    new = Provider(agency, issuer, client_id, held, user_claim, role_claim, dict(map(value_and_role, role)))
     ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(add_provider, new))
     typer.echo(f"staff of {agency} sign in at {issuer}; its redirect address is the gateway's /sign-in/back")
 
@@ -61,16 +60,4 @@ def sign_in_end(
 @sign_in_cli.command("list")
 def sign_in_list(ctx: typer.Context, data: Data = None) -> None:
     """Which agencies' staff can sign in, and where."""
-
-    async def find(gateway: Any) -> list[Row]:
-        (rows,) = await gateway.ledger.read([Read(sessions.PROVIDERS)])
-        return [tuple(str(value) for value in row) for row in rows]
-
-    typer.echo(text_table([HEAD, *ctx.obj.on(data, find)]))
-
-
-def _mapped(text: str) -> tuple[str, str]:
-    value, joined, role = text.rpartition("=")
-    if not joined or not value:
-        stop(f"--role is VALUE=ROLE, not {text}")
-    return value, role
+    print_rows(ctx, data, HEAD, sessions.PROVIDERS)

@@ -205,8 +205,11 @@ async def test_an_agency_that_shares_nothing_sees_that_somebody_asked(fed: World
     nurse = fed.as_("school-nursing-system", "sn1", "school-nurse", EARLY)
     await nurse.post(ASKED, body_of(LEO, purpose=EARLY))
     await nurse.post(ASKED, body_of(AMINA, "children", purpose=EARLY))
-    (event,) = await log_of(fed, "council", LEO)
-    assert "no-agreement" in [one["code"] for one in event["subtype"]]
+    found, asked = await log_of(fed, "council", LEO)  # the newest first: found beside his mother, then asked about
+    for event in (found, asked):
+        assert "no-agreement" in [one["code"] for one in event["subtype"]]
+    assert AMINA.nhs in json.dumps(found)
+    assert AMINA.nhs not in json.dumps(asked)
     assert await log_of(fed, "trust", AMINA)
 
 
