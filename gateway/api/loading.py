@@ -14,25 +14,20 @@ from typing import Any, BinaryIO, Final
 
 from gateway.api.load_report import Report, at
 from gateway.disclosure.requester import Requester
+from gateway.exchanges.approve_map import NOT_APPROVED, approval_of
 from gateway.exchanges.context import Context
 from gateway.exchanges.load_file_once import FileLoaded, Progress, begin_load, keep_progress
 from gateway.exchanges.receive_record import Receipt, Record, Step, receive_record, refuse_record
 from gateway.fhir.elements import identifiers, identity
 from gateway.fhir.outcomes import BadRequest, Forbidden, GatewayError, Issue, NotFound, TooLarge, Unprocessable
-from gateway.mapping.explain import fingerprint
 from gateway.mapping.reading import read
 from gateway.mapping.records import Mapped, Sender
 from gateway.mapping.unreadable import UnknownFormat, Unreadable
 from gateway.store.ledger import Ledger
-from gateway.store.map_approvals import APPROVED
-from gateway.store.sql import Read
 
 TOGETHER: Final = 32  # records of different people that wait for one commit
 CHECKPOINT: Final = 512  # records after which the report is kept, and their steps are forgotten
 IN_ORDER: Final = frozenset({"hl7v2-adt", "fhir"})  # one person under several numbers: their order is what they say
-
-
-NOT_APPROVED: Final = "No approver of your organisation has approved the map {label} as it is: see gateway mappings approve."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +71,7 @@ class Load:
         context, ledger = self.desk.context, self.desk.ledger
         if context.unapproved_maps == "allow" or not label:
             return
-        wanted = {"agency": self.desk.requester.agency, "format": label, "hash": fingerprint(context.mappings, label)}
-        if (await ledger.read([Read(APPROVED, wanted)]))[0]:
+        if (await ledger.read([approval_of(context, self.desk.requester.agency, label)]))[0]:
             return
         if context.unapproved_maps == "refuse":
             raise Forbidden(NOT_APPROVED.format(label=label), where=label)

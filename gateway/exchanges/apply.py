@@ -13,8 +13,9 @@ from typing import Any
 
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.enqueue import Happened, enqueue
-from gateway.exchanges.persons import Desk, find_or_create, merge_rows, reseal_versions
-from gateway.exchanges.purge import purge_person
+from gateway.exchanges.merge_rows import merge_rows
+from gateway.exchanges.persons import Desk, find_or_create, reseal_versions
+from gateway.exchanges.purge import check_may_go, purge_person
 from gateway.fhir.elements import identifiers, identity
 from gateway.fhir.outcomes import Unprocessable
 from gateway.fhir.systems import NHS_NUMBER, ODS_CODE
@@ -35,6 +36,8 @@ from gateway.store.people import Held, Opened
 from gateway.store.sql import Hold, Read, Write
 
 OTHER_AUTHOR = "The author is another organisation: each writes its own records."
+LEAVE = "/leave"  # the key of a leave is that of its stay, and this
+IDENTIFYING = ("name", "birthDate")
 SUBJECT = {"Flag": "subject", "RelatedPerson": "patient", "Consent": "patient"}
 
 
@@ -83,6 +86,7 @@ def _hold(desk: Desk, resources: list[Sourced]) -> Generator[Any, Any, None]:
     for one in resources:
         named.update(identifiers(one.resource))
         named.update(filter(None, (identity(one.resource.get(part)) for part in ("subject", "patient"))))
+        named.update(filter(None, (identity(link.get("other")) for link in one.resource.get("link", ()))))
     held = {hold_token(desk, text) for text in named}
     yield Hold(tuple(held))
     behind: set[bytes] = set()
@@ -133,7 +137,10 @@ def _patient(desk: Desk, one: Sourced) -> Generator[Any, Any, list[Happened]]:
         raise Unprocessable("A Patient needs an identifier with a system.", where="Patient.identifier", code="required")
     row = yield from find_or_create(desk, named)
     before = dict(row.patient)
-    yield from desk.store_patient(row, merged(row.patient, one.resource, one.op))
+    after = merged(before, one.resource, one.op)
+    if any(before.get(name) and not after.get(name) for name in IDENTIFYING):  # the details are purged
+        yield from check_may_go(row)
+    yield from desk.store_patient(row, after)
     return [Happened(row.id, change) for change in patient_changes(before, row.patient, clock.day(desk.moment.at))]
 
 
@@ -151,12 +158,34 @@ def _record(desk: Desk, kind: str, one: Sourced, applied: Applied) -> Generator[
     related = yield from _related(desk, kind, resource)
     before = held[0].body if held else None
     after = result_of(kind, before, one, clock.day(desk.moment.at))
+    if one.key.endswith(LEAVE):
+        after = yield from _within_stay(desk, one.key.removesuffix(LEAVE), after)
     if is_unchanged(before, after, one.op):
         return []
     stored = yield from store_record(desk, row, kind, one.key, after, held, related)
     applied.written.append(stored.ref)
     applied.stored.append(stored)
+    if held and held[1] != row.id:
+        return _repointed(kind, held, row.id, stored.body, desk)
     return [Happened(row.id, change, before, stored.body) for change in _changes(kind, before, after, desk)]
+
+
+def _within_stay(desk: Desk, stay: str, leave: Resource) -> Generator[Any, Any, Resource]:
+    """A leave that is told when its stay has ended already did not outlast it."""
+    held = yield from held_under(desk, "Flag", stay)
+    end = held[0].body.get("period", {}).get("end") if held else None
+    period = leave.get("period", {})
+    if not end or period.get("end"):
+        return leave
+    return restated({**leave, "period": {**period, "end": end}}, clock.day(desk.moment.at))
+
+
+def _repointed(kind: str, held: tuple[Held, str], row: str, after: Resource, desk: Desk) -> list[Happened]:
+    """A record that turns out to be of somebody else: taken back where it was told, and news of the other."""
+    before = held[0].body
+    back = merged(before, {}, Op.RETRACT)
+    taken = [Happened(held[1], change, before, back) for change in _changes(kind, before, back, desk)]
+    return taken + [Happened(row, change, None, after) for change in _changes(kind, None, after, desk)]
 
 
 def _check_owner(kind: str, resource: Resource, agency: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.audit.entry import DONE, Kind
 from gateway.disclosure.agreement_signatures import Signatures, unapproved
@@ -19,6 +20,7 @@ from gateway.store.map_approvals import ADD_APPROVAL, APPROVED
 from gateway.store.sql import Hold, Read, Write
 
 TEXT = "think-family-gateway map 1"
+NOT_APPROVED: Final = "No approver of your organisation has approved the map {label} as it is: see gateway mappings approve."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ def approval_text(agency: str, label: str, digest: str) -> bytes:
     return "\n".join([TEXT, agency, label, digest, ""]).encode()
 
 
+def approval_of(ctx: Context, agency: str, label: str) -> Read:
+    """The question whether an approver of an agency has approved a format as it is."""
+    return Read(APPROVED, {"agency": agency, "format": label, "hash": fingerprint(ctx.mappings, label)})
+
+
 def approve_map(ctx: Context, approval: MapApproval, moment: Moment) -> Story[str]:
     """Record an approval; gives the hash that it is of. Raises Unprocessable, Conflict, UnknownFormat, or Forbidden where
     the signature is missing or does not fit."""
@@ -47,7 +54,7 @@ def approve_map(ctx: Context, approval: MapApproval, moment: Moment) -> Story[st
     fault = unapproved(approval.agency, approval_text(approval.agency, label, digest), approval.signatures, known, moment.at)
     if fault:
         raise Forbidden(f"{label} is not approved: {fault}.")
-    if (yield Read(APPROVED, {"agency": approval.agency, "format": label, "hash": digest})):
+    if (yield approval_of(ctx, approval.agency, label)):
         raise Conflict(f"{label} as it is has been approved already.")
     for who, signature in approval.signatures.items():
         row = {"id": new_id(), "agency": approval.agency, "format": label, "hash": digest}

@@ -41,7 +41,7 @@ def _worked_on(ctx: Context, ask: ReportRequest, moment: Moment) -> Any:
     check_current(ask.requester, moment)
     if not ask.requester.user:
         raise Forbidden(NEEDS_USER)
-    return (yield from open_for_change(ctx, ask))
+    return (yield from open_for_change(ctx, ask, moment))
 
 
 def _entry(name: str, ask: ReportRequest, report: SubjectReport, moment: Moment, *more: tuple[str, str]) -> Entry:

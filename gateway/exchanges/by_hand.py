@@ -58,6 +58,17 @@ def past_day(text: str, moment: Moment, where: str) -> str:
     return day.isoformat()
 
 
+def put_down(ctx: Context, agency: str, kind: str, key: str) -> Generator[Any, Any, Resource | None]:
+    """What was put down under a key, as the agency's record has it now; None where nothing was."""
+    source = ctx.vault.token("source", agency, kind, key)
+    rows = yield Read(people.RECORD_BY_SOURCE, {"agency": agency, "type": kind, "source": source})
+    if not rows:
+        return None
+    *columns, row = rows[0]
+    owner = people.open_person(ctx.vault, (yield Read(people.OWN_PERSON, {"id": row, "agency": agency}))[0])
+    return people.open_record(owner.cipher, tuple(columns)).body
+
+
 def introduced(ctx: Context, agency: str, person: OwnPatient) -> Generator[Any, Any, tuple[Sourced, ...]]:
     """What makes a row of somebody of whom the agency's feed has not told: nothing where it has. Raises NotFound."""
     token = ctx.vault.nhs_token(person.nhs)

@@ -40,10 +40,11 @@ def decide_on_report(ctx: Context, ask: DecideRequest, moment: Moment) -> Story[
     check_current(ask.requester, moment)
     if not ask.requester.user:
         raise Forbidden(NEEDS_USER)
-    report, cipher = yield from open_for_change(ctx, ReportRequest(ask.requester, ask.report))
+    report, cipher = yield from open_for_change(ctx, ReportRequest(ask.requester, ask.report), moment)
     chosen = _chosen(ask, report)
     decided = {one.id: Decision(ask.release, ask.reason, ask.requester.user, moment.at) for one in chosen}
-    report = replace(report, decisions={**report.decisions, **decided})
+    before = tuple(sorted(report.hands - {report.prepared_by}))
+    report = replace(report, decisions={**report.decisions, **decided}, decided_before=before)
     return Outcome(report, tuple(_entry(ask, report, one, moment) for one in chosen), (keep(report, cipher, moment),))
 
 

@@ -18,7 +18,7 @@ from gateway.exchanges.administer import OPERATOR
 from gateway.exchanges.ask_erasure import ErasureRequest, asked_for, check_may_be_erased
 from gateway.exchanges.call_backs import open_call_back
 from gateway.exchanges.context import Context, new_id
-from gateway.exchanges.erasures import REPLAYED, Erasure, changed, erasure_row, remembered
+from gateway.exchanges.erasures import JOINED, REPLAYED, Erasure, changed, erasure_row, remembered
 from gateway.exchanges.lines import line
 from gateway.exchanges.persons import Desk
 from gateway.exchanges.purge import empty
@@ -37,7 +37,7 @@ from gateway.store.vault import NONCE_BYTES, seal
 
 NAME = "erase_person"
 SECOND_PERSON = "An erasure is carried out by somebody else than the one who asked for it."
-JOINED = "This record has been joined with another since its erasure was asked for: look at it and ask again."
+JOINED_SINCE = "This record has been joined with another since its erasure was asked for: look at it and ask again."
 WRAPPED_BYTES = NONCE_BYTES + 32 + 16  # nonce, key, tag
 
 
@@ -57,9 +57,16 @@ def erase_person(ctx: Context, ask: ErasureRequest, moment: Moment) -> Story[Era
         raise Forbidden(SECOND_PERSON)
     desk, row = yield from own_record(ctx, ask.requester, made.person, moment)
     if row.id != made.row:
-        raise Conflict(JOINED)
+        raise Conflict(JOINED_SINCE)
     yield from check_may_be_erased(desk, row)
+    joined = yield from _joined_into(desk, row)
+    if any(since > made.asked for _, since in joined):
+        raise Conflict(JOINED_SINCE)
     records = yield from _remove(desk, row)
+    for other, _ in joined:
+        yield from _remove(desk, other)
+        gone = replace(made, id=new_id(), row=other.id, state=subjects.ERASED, erased=moment.at, ground=JOINED)
+        yield Write(subjects.ADD_ERASURE, erasure_row(ctx, replace(gone, erased_by=ask.requester.user)))
     done = replace(made, state=subjects.ERASED, erased=moment.at, records=records, erased_by=ask.requester.user)
     writes = (changed(ctx, done), *remembered(ctx, done, identifiers(row.patient)))
     first = ("first", made.asked_by)
@@ -88,6 +95,22 @@ def replay_erasure(ctx: Context, again: Again, moment: Moment) -> Story[bool]:
     detail = (("erasure", one.id), ("result", "erased"), ("records", str(records)))
     entry = line("replay_erasure", OPERATOR, moment, Kind.ADMINISTRATION, DONE, custodian=again.agency, detail=detail)
     return Outcome(True, (entry,), remembered(ctx, one, identifiers(row.patient)))
+
+
+def _joined_into(desk: Desk, row: Opened) -> Generator[Any, Any, list[tuple[Opened, int]]]:
+    """The empty rows of those that were joined with a row, or with one that was, each with the time; a backup has them full."""
+    emptied = yield Read(subjects.EMPTIED, {"agency": desk.agency})
+    rows = [(people.open_person(desk.ctx.vault, columns[:5]), columns[5]) for columns in emptied]
+    found: list[tuple[Opened, int]] = []
+    into = [row.id]
+    while into:
+        named = {f"Patient/{one}" for one in into}
+        more = [
+            one for one in rows if any(link.get("other", {}).get("reference") in named for link in one[0].patient.get("link", ()))
+        ]
+        found += more
+        into = [one.id for one, _ in more]
+    return found
 
 
 def _remove(desk: Desk, row: Opened) -> Generator[Any, Any, int]:

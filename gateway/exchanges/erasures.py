@@ -21,6 +21,7 @@ GROUNDS = {
     WRONG: "It should never have been held: whoever was told hears now that it is taken back",
     "court-order": "A court ordered it",
 }
+JOINED = "joined"  # ground of a row that had been joined with the one that was erased: a restore may bring it back as it was
 REPLAYED = "replayed"  # ground of one that was done again after a restore and is in no table
 
 

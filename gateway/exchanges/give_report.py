@@ -8,6 +8,7 @@ from gateway.audit.entry import DONE, REFUSED, Kind
 from gateway.disclosure.requester import Requester
 from gateway.disclosure.subject_report import Report, report_of, told
 from gateway.exchanges.context import Context
+from gateway.exchanges.interests import check_not_of_their_own
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.subject_reports import NOT_HERE, ReportRequest, SubjectReport, open_report
 from gateway.fhir.outcomes import Conflict, NotFound, Unprocessable
@@ -39,7 +40,7 @@ class OwnReports:
 
 
 def give_report(ctx: Context, ask: GiveRequest, moment: Moment) -> Story[Report]:
-    """The report as the person reads it. Raises NotFound, Conflict where it is not approved, Unprocessable."""
+    """The report as the person reads it. Raises NotFound, Forbidden, Conflict where it is not approved, Unprocessable."""
     check_current(ask.requester, moment)
     if ask.language not in ctx.subject_texts:
         known = ", ".join(ctx.subject_texts)
@@ -48,6 +49,7 @@ def give_report(ctx: Context, ask: GiveRequest, moment: Moment) -> Story[Report]
     if not rows:
         raise NotFound(NOT_HERE)
     report, _ = open_report(ctx, rows[0])
+    yield from check_not_of_their_own(ctx, ask.requester, report.person, moment)
     if report.state != subjects.APPROVED:
         raise Conflict(NOT_APPROVED)
     made = report_of(report.about, told(report.facts, report.released), ctx.subject_texts[ask.language])
@@ -60,10 +62,12 @@ def give_report(ctx: Context, ask: GiveRequest, moment: Moment) -> Story[Report]
 
 
 def look_at_report(ctx: Context, ask: ReportRequest, moment: Moment) -> Story[SubjectReport | None]:
-    """A report for those who work on it, what is kept back too; None where it is not the agency's."""
+    """A report for those who work on it, what is kept back too; None where it is not the agency's. Raises Forbidden."""
     check_current(ask.requester, moment)
     rows = yield Read(subjects.REPORT, {"agency": ask.requester.agency, "id": ask.id})
     found = open_report(ctx, rows[0])[0] if rows else None
+    if found is not None:
+        yield from check_not_of_their_own(ctx, ask.requester, found.person, moment)
     entry = line(
         "look_at_report", ask.requester, moment, Kind.READ, DONE if found else REFUSED, request_id=ask.request_id,
         refusal="" if found else "not-known", patient=found.person if found else "", purpose="subject-access",

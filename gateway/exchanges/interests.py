@@ -7,8 +7,10 @@ user has no list is remembered under the version of their agency, which every ne
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import orjson
 
@@ -24,6 +26,7 @@ from gateway.store.sql import Read, Write
 from gateway.store.vault import Vault, open_sealed, seal
 
 REMEMBERED = 65_536  # users
+OF_YOUR_OWN = "This is about you or your family, as your organisation has registered it: somebody else there does this."
 ANOTHER = "Nobody registers their own interests: somebody else of the organisation does."
 
 
@@ -62,6 +65,14 @@ def avoided(ctx: Context, requester: Requester, moment: Moment, found: list[Rows
             ctx.without_interests.clear()
         ctx.without_interests.add(_mark(requester, moment))
     return frozenset(orjson.loads(open_sealed(ctx.vault.shelf("review"), sealed[0][1], sealed[0][0]))) if sealed else frozenset()
+
+
+def check_not_of_their_own(ctx: Context, requester: Requester, person: str, moment: Moment) -> Generator[Any, Any, None]:
+    """Nobody works on what their organisation holds of themselves or their family. Raises Forbidden, by the request alone."""
+    reads = interests_read(ctx, requester, moment)
+    found = (yield reads) if reads else []
+    if person.rpartition("|")[2] in avoided(ctx, requester, moment, found):
+        raise Forbidden(OF_YOUR_OWN)
 
 
 def record_interests(ctx: Context, ask: Interests, moment: Moment) -> Story[None]:

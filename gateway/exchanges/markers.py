@@ -14,16 +14,15 @@ from gateway.audit.entry import DONE, Kind
 from gateway.disclosure.release import ADMINISTRATIVE, organisation
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.apply import apply
-from gateway.exchanges.by_hand import KEY, OwnPatient, check_staff, introduced, past_day
+from gateway.exchanges.by_hand import KEY, OwnPatient, check_staff, introduced, past_day, put_down
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import line
 from gateway.fhir import systems
 from gateway.fhir.codes import MARKERS
 from gateway.fhir.outcomes import Conflict, Unprocessable
 from gateway.mapping.records import Op, Resource, Sourced
-from gateway.store import clock, people
+from gateway.store import clock
 from gateway.store.ledger import Moment, Outcome, Story
-from gateway.store.sql import Read
 
 ASKED = ("children-asked-yes", "children-asked-none", "children-asked-declined")
 DISPUTED = "disputed-by-person"
@@ -83,14 +82,8 @@ def _others(ctx: Context, ask: MarkRequest, on: str) -> Generator[Any, Any, list
 
 def _standing(ctx: Context, agency: str, person: OwnPatient, code: str) -> Generator[Any, Any, Resource | None]:
     """The Flag of a marker that was set by hand and still stands."""
-    source = ctx.vault.token("source", agency, "Flag", _key(person, code))
-    rows = yield Read(people.RECORD_BY_SOURCE, {"agency": agency, "type": "Flag", "source": source})
-    if not rows:
-        return None
-    *columns, row = rows[0]
-    owner = people.open_person(ctx.vault, (yield Read(people.OWN_PERSON, {"id": row, "agency": agency}))[0])
-    flag = people.open_record(owner.cipher, tuple(columns)).body
-    return flag if flag.get("status") == "active" else None
+    flag = yield from put_down(ctx, agency, "Flag", _key(person, code))
+    return flag if flag is not None and flag.get("status") == "active" else None
 
 
 def _key(person: OwnPatient, code: str) -> str:

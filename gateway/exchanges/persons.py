@@ -1,4 +1,4 @@
-"""An agency's rows of people: found by any identifier, made when new, merged and purged within the agency alone."""
+"""An agency's rows of people: found by any identifier, made when new, joined within the agency alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.exchanges.enqueue import Happened
 from gateway.exchanges.erased_before import look_at_return
 from gateway.exchanges.withholdings import is_withholding
 from gateway.fhir import systems
-from gateway.fhir.elements import identifiers, identity, in_order, nhs_number
+from gateway.fhir.elements import identifiers, in_order, nhs_number
 from gateway.fhir.outcomes import Unprocessable
 from gateway.identity import nhs_number as nhs
 from gateway.notification.topics import RETRACTED, Change
@@ -160,7 +160,7 @@ def _check_number(desk: Desk, row: Opened, patient: Resource) -> Generator[Any, 
     found = yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": desk.agency})
     if found and found[0][0] != row.id:
         other = yield from desk.open_row(found[0][0])
-        yield from _absorb(desk, row, other)
+        yield from absorb(desk, row, other)
 
 
 def find_or_create(desk: Desk, named: list[str]) -> Generator[Any, Any, Opened]:
@@ -170,7 +170,7 @@ def find_or_create(desk: Desk, named: list[str]) -> Generator[Any, Any, Opened]:
         return (yield from _create(desk, named))
     survivor, *others = sorted(rows.values(), key=_local_first)
     for other in others:
-        yield from _absorb(desk, survivor, other)
+        yield from absorb(desk, survivor, other)
     yield from _check_local(desk, survivor, named)
     return survivor
 
@@ -231,28 +231,9 @@ def _create(desk: Desk, named: list[str]) -> Generator[Any, Any, Opened]:
     return desk.opened[identifier]
 
 
-def merge_rows(desk: Desk, patient: Resource) -> Generator[Any, Any, list[Happened]]:
-    """A merge that the sender declares (HL7 A40): the losing identifier's row goes into the surviving one's; who was told
-    of the losing one hears that it was another's."""
-    happened: list[Happened] = []
-    survivor = yield from find_or_create(desk, identifiers(patient))
-    for link in patient.get("link", ()):
-        losing = identity(link.get("other"))
-        if not losing:
-            continue
-        token, _ = desk.token(losing)
-        found = yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": desk.agency})
-        if found and found[0][0] != survivor.id:
-            other = yield from desk.open_row(found[0][0])
-            yield from _absorb(desk, survivor, other, declared=True)
-            happened.append(Happened(other.id, desk.taken_back("update"), merged_into=survivor.id))
-        elif not found:
-            yield Write(people.ADD_TOKEN, desk.token_row(survivor.id, losing))
-    return happened
-
-
-def _absorb(desk: Desk, survivor: Opened, other: Opened, *, declared: bool = False) -> Generator[Any, Any, None]:
-    """Move everything of one row to another of the same sender, sealed anew under the survivor's key."""
+def absorb(desk: Desk, survivor: Opened, other: Opened, *, declared: bool = False) -> Generator[Any, Any, None]:
+    """Move everything of one row to another of the same sender, sealed anew under the survivor's key; notices stay where a
+    merge is ``declared``."""
     _check_joinable(survivor, other, declared=declared)
     rows = yield Read(people.RECORDS_OF_PERSON, {"person_id": other.id})
     for held in (people.open_record(other.cipher, columns) for columns in rows):
@@ -267,7 +248,8 @@ def _absorb(desk: Desk, survivor: Opened, other: Opened, *, declared: bool = Fal
     survivor.patient = joined
     sealed = people.seal_patient(survivor.cipher, survivor.id, joined, desk.origin)
     yield Write(people.SET_IDENTITY, {"person_id": survivor.id, "sealed": sealed, "at": desk.moment.at})
-    gone: Resource = {"resourceType": "Patient", "id": other.id, "active": False}
+    link = {"other": {"reference": f"Patient/{survivor.id}"}, "type": "replaced-by"}
+    gone: Resource = {"resourceType": "Patient", "id": other.id, "active": False, "link": [link]}
     sealed = people.seal_patient(other.cipher, other.id, gone)
     yield Write(people.SET_IDENTITY, {"person_id": other.id, "sealed": sealed, "at": desk.moment.at})
     other.patient = gone

@@ -15,6 +15,7 @@ from gateway.disclosure.requester import Requester
 from gateway.disclosure.subject_report import About, Fact
 from gateway.exchanges import dossiers
 from gateway.exchanges.context import Context, new_id
+from gateway.exchanges.interests import check_not_of_their_own
 from gateway.exchanges.lines import line
 from gateway.exchanges.search_audit import open_entry
 from gateway.exchanges.shield import own_record
@@ -54,6 +55,7 @@ def prepare_report(ctx: Context, ask: PrepareRequest, moment: Moment) -> Story[s
     """Put a report together; gives its id. Raises NotFound, Forbidden, Unprocessable. A transaction of its own."""
     if ask.asked > moment.at + clock.DAY:
         raise Unprocessable(AHEAD, where="asked", code="value")
+    yield from check_not_of_their_own(ctx, ask.requester, ask.person, moment)
     desk, row = yield from own_record(ctx, ask.requester, ask.person, moment)
     rows = yield Read(people.RECORDS_OF_PERSON, {"person_id": row.id})
     for one in (people.open_record(row.cipher, columns) for columns in rows):

@@ -28,7 +28,7 @@ def purge_person(desk: Desk, patient: Resource) -> Generator[Any, Any, list[Happ
     found = yield from rows_named(desk, identifiers(patient))
     happened: list[Happened] = []
     for row in found.values():
-        yield from _check_may_go(row)
+        yield from check_may_go(row)
         happened.append(Happened(row.id, desk.taken_back("delete")))
         yield from empty(row)
         desk.forget()
@@ -38,7 +38,8 @@ def purge_person(desk: Desk, patient: Resource) -> Generator[Any, Any, list[Happ
     return happened
 
 
-def _check_may_go(row: Opened) -> Generator[Any, Any, None]:
+def check_may_go(row: Opened) -> Generator[Any, Any, None]:
+    """Whether a feed may take away who somebody is. Raises Unprocessable."""
     if is_shielded(row.patient):
         raise Unprocessable(SHIELDED, code="business-rule")
     if any(is_withholding(one) for one in row.patient.get("extension", ())):

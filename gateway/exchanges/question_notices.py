@@ -14,7 +14,7 @@ from gateway.exchanges.stored_notices import WIDTH, Stored, open_notice
 from gateway.notification.topics import topic_of
 from gateway.store import clock, trails
 from gateway.store.ledger import Ledger
-from gateway.store.outbox import COLUMNS, DEAD
+from gateway.store.outbox import COLUMNS, DEAD, WITHHELD
 from gateway.store.sql import Read, Row
 from gateway.store.standing import FEEDS
 
@@ -43,9 +43,10 @@ async def trail(ctx: Context, ledger: Ledger, query: AuditQuery, given: Mapping[
 
 
 def _title(ctx: Context, stored: Stored, agency: str, names: Names) -> str:
-    """What changed, for its owner; a receiver reads in its inbox what it may know of it."""
-    title = topic_of(ctx.topics, stored.topic).title if agency == stored.owner else ""
-    return ": ".join(filter(None, (names.get(stored.owner, stored.owner), title)))
+    """Whose record changed and what, for its owner; a receiver reads in its inbox what it may know of it today."""
+    if agency != stored.owner:
+        return ""
+    return f"{names.get(stored.owner, stored.owner)}: {topic_of(ctx.topics, stored.topic).title}"
 
 
 async def _attempts(ctx: Context, ledger: Ledger, query: AuditQuery, receiver: str, names: Names) -> list[Facts]:
@@ -61,7 +62,8 @@ async def _attempts(ctx: Context, ledger: Ledger, query: AuditQuery, receiver: s
 def _state(ctx: Context, row: Row, agency: str, names: Names) -> list[Facts]:
     """Where it stands, and the receiver's answer as far as whoever asks may see it."""
     state, receiver = STATES[row[STATE]], row[RECEIVER]
-    lines = [_step(row[UPDATED], "Stands now", receiver, state, f"{row[ATTEMPTS]} attempts. {row[RESULT]}".strip(), names)]
+    why = "" if row[STATE] == WITHHELD and agency == receiver else row[RESULT]  # a withdrawal and an erasure look the same to it
+    lines = [_step(row[UPDATED], "Stands now", receiver, state, f"{row[ATTEMPTS]} attempts. {why}".strip(), names)]
     if row[WIDTH] is None:
         return lines
     awaited = open_awaited(ctx, row[WIDTH:])

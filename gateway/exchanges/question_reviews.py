@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from gateway.audit.told import Facts
 from gateway.exchanges.context import Context
@@ -27,11 +27,11 @@ async def no_matching_case(ctx: Context, ledger: Ledger, query: AuditQuery, _: M
     return await _open(ctx, ledger, query, (NO_CASE, AFTER_WISH)), None
 
 
-async def _open(ctx: Context, ledger: Ledger, query: AuditQuery, kinds: Collection[str]) -> list[Facts]:
+async def _open(ctx: Context, ledger: Ledger, query: AuditQuery, kinds: tuple[str, ...]) -> list[Facts]:
     wanted = {"agency": query.requester.agency, "count": MOST_OPEN}
-    rows, feeds = await ledger.read([Read(reviews.OPEN_REVIEWS, wanted), Read(FEEDS)])
+    rows, feeds = await ledger.read([Read(reviews.open_of(kinds), wanted), Read(FEEDS)])
     names, now = {row[0]: row[1] for row in feeds}, clock.now()
-    return [_line(open_item(ctx, row), names, now) for row in rows if row[1] in kinds]
+    return [_line(open_item(ctx, row), names, now) for row in rows]
 
 
 def _line(item: Item, names: Mapping[str, str], now: int) -> Facts:

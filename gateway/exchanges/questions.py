@@ -10,6 +10,7 @@ from gateway.audit.entry import DONE, Kind
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.by_hand import check_staff
 from gateway.exchanges.context import Context
+from gateway.exchanges.interests import check_not_of_their_own
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.reviews import (
     CLOSED_ALREADY,
@@ -49,7 +50,8 @@ def list_questions(ctx: Context, ask: OwnQueue, moment: Moment) -> Story[list[It
 
 
 def taken_up(ctx: Context, ask: Answered, kind: str, moment: Moment) -> Generator[Any, Any, Item]:
-    """The open question, locked. Raises NotFound, Conflict where it is closed, Forbidden for whose act it is."""
+    """The open question, locked. Raises NotFound, Conflict where it is closed, Forbidden for whose act it is, and whose
+    family it is about."""
     check_staff(ask.requester, moment)
     rows = yield Read(reviews.LOCK_REVIEW, {"agency": ask.requester.agency, "id": ask.id})
     item = open_item(ctx, rows[0]) if rows else None
@@ -59,6 +61,7 @@ def taken_up(ctx: Context, ask: Answered, kind: str, moment: Moment) -> Generato
         raise Conflict(CLOSED_ALREADY)
     if item.matter.is_of(ask.requester):
         raise Forbidden(SECOND_PERSON)
+    yield from check_not_of_their_own(ctx, ask.requester, item.matter.patient, moment)
     return item
 
 

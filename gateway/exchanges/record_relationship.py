@@ -16,7 +16,7 @@ from typing import Any
 from gateway.audit.entry import DONE, Entry, Kind
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.apply import apply
-from gateway.exchanges.by_hand import KEY, OwnPatient, check_staff, introduced, past_day
+from gateway.exchanges.by_hand import KEY, OwnPatient, check_staff, introduced, past_day, put_down
 from gateway.exchanges.charge import charge_now
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import line
@@ -28,6 +28,7 @@ from gateway.fhir.outcomes import Unprocessable
 from gateway.mapping.records import Op, Resource, Sourced
 from gateway.store import people
 from gateway.store.ledger import Moment, Outcome, Story
+from gateway.store.people import Held
 from gateway.store.sql import Read, Write
 
 NAME = "record_relationship"
@@ -73,13 +74,22 @@ def record_relationship(ctx: Context, ask: RelationshipRequest, moment: Moment) 
         yield from charge_now(ctx, ask.requester, ask.nhs, moment)
         check_gate(ctx, _lookup(ask), moment)
         owners = yield from _owners(ctx, ask)
-    sourced = [*(yield from introduced(ctx, agency, ask.patient)), Sourced(_key(ask), _related(ctx, ask, on), Op.REPLACE)]
-    applied = yield from apply(ctx, agency, sourced, moment)
-    for stored in applied.stored:
-        yield _own_item(ctx, ask, stored.id, moment)
+    if not (yield from _is_confirmed(ctx, ask)):
+        sourced = [*(yield from introduced(ctx, agency, ask.patient)), Sourced(_key(ask), _related(ctx, ask, on), Op.REPLACE)]
+        applied = yield from apply(ctx, agency, sourced, moment)
+        for stored in applied.stored:
+            yield _own_item(ctx, ask, stored, moment)
     for owner in owners:
         yield _item(ctx, ask, owner, on, moment)
     return Outcome(None, _entries(ctx, ask, owners, moment))
+
+
+def _is_confirmed(ctx: Context, ask: RelationshipRequest) -> Generator[Any, Any, bool]:
+    """Whether the same stands already as more than one person's word: nobody by themselves makes it less."""
+    held = yield from put_down(ctx, ask.requester.agency, "RelatedPerson", _key(ask))
+    if held is None or not held.get("active", True):
+        return False
+    return not any(str(one.get("url", "")).endswith("/unconfirmed") for one in held.get("extension", ()))
 
 
 def _check(ask: RelationshipRequest) -> None:
@@ -135,12 +145,12 @@ def _related(ctx: Context, ask: RelationshipRequest, on: str) -> Resource:
     return {name: value for name, value in made.items() if value not in ("", [])}
 
 
-def _own_item(ctx: Context, ask: RelationshipRequest, record: str, moment: Moment) -> Write:
-    """For a second person of the agency itself."""
+def _own_item(ctx: Context, ask: RelationshipRequest, stored: Held, moment: Moment) -> Write:
+    """For a second person of the agency itself: anew for what was taken down again, or otherwise."""
     requester = ask.requester
-    why = (("record", record), ("relationship", ask.role), ("told-by", ask.told_by))
+    why = (("record", stored.id), ("relationship", ask.role), ("told-by", ask.told_by))
     matter = Matter(requester.agency, requester.user, requester.client_id, requester.role, ask.patient.identity, why=why)
-    return opening(ctx, TO_CONFIRM, requester.agency, matter, moment, _once(ctx, ask, requester.agency))
+    return opening(ctx, TO_CONFIRM, requester.agency, matter, moment, _once(ctx, ask, requester.agency, stored.version))
 
 
 def _item(ctx: Context, ask: RelationshipRequest, owner: str, on: str, moment: Moment) -> Write:
@@ -155,9 +165,9 @@ def _item(ctx: Context, ask: RelationshipRequest, owner: str, on: str, moment: M
     return opening(ctx, TO_CONFIRM, owner, matter, moment, _once(ctx, ask, owner))
 
 
-def _once(ctx: Context, ask: RelationshipRequest, owner: str) -> str:
+def _once(ctx: Context, ask: RelationshipRequest, owner: str, version: int = 0) -> str:
     """The same question to the same agency is one item, however often it is asked."""
-    return ctx.vault.token("relationship-item", owner, ask.requester.agency, _key(ask)).hex()[:32]
+    return ctx.vault.token("relationship-item", owner, ask.requester.agency, _key(ask), str(version)).hex()[:32]
 
 
 def _entries(ctx: Context, ask: RelationshipRequest, owners: list[str], moment: Moment) -> tuple[Entry, ...]:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gateway.disclosure.requester import Requester
 from gateway.disclosure.subject_report import About, Fact, fact_of, stored
 from gateway.exchanges.context import Context
+from gateway.exchanges.interests import check_not_of_their_own
 from gateway.fhir.outcomes import Conflict, NotFound
 from gateway.store import subjects
 from gateway.store.ledger import Moment
@@ -55,6 +56,7 @@ class SubjectReport:
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     approved_by: str = ""
     approved: int = 0
+    decided_before: tuple[str, ...] = ()  # whose decisions others took the place of
 
     @property
     def kept_back(self) -> tuple[Fact, ...]:
@@ -74,7 +76,7 @@ class SubjectReport:
     @property
     def hands(self) -> frozenset[str]:
         """Who prepared it or decided on any of it: none of them approves it."""
-        return frozenset((self.prepared_by, *(one.by for one in self.decisions.values())))
+        return frozenset((self.prepared_by, *(one.by for one in self.decisions.values()), *self.decided_before))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def seal_report(one: SubjectReport, cipher: AESGCM) -> bytes:
         "person": one.person, "about": asdict(one.about), "facts": [stored(fact) for fact in one.facts],
         "prepared_by": one.prepared_by, "prepared": one.prepared, "checked": one.checked,
         "decisions": {name: list(decision) for name, decision in one.decisions.items()},
-        "approved_by": one.approved_by, "approved": one.approved,
+        "approved_by": one.approved_by, "approved": one.approved, "decided_before": one.decided_before,
     }  # fmt: skip
     return seal(cipher, orjson.dumps(body), one.id)
 
@@ -108,6 +110,7 @@ def open_report(ctx: Context, columns: Row) -> tuple[SubjectReport, AESGCM]:
         identifier, agency, row, state, asked, changed, told["person"], About(**about),
         tuple(fact_of(one) for one in told["facts"]), told["prepared_by"], told["prepared"], told["checked"],
         {name: Decision(*decision) for name, decision in told["decisions"].items()}, told["approved_by"], told["approved"],
+        tuple(told.get("decided_before", ())),
     )  # fmt: skip
     return report, cipher
 
@@ -118,12 +121,13 @@ def report_row(one: SubjectReport, cipher: AESGCM) -> dict[str, Any]:
     return {**columns, "changed": one.changed, "body": seal_report(one, cipher)}
 
 
-def open_for_change(ctx: Context, ask: ReportRequest) -> Generator[Any, Any, tuple[SubjectReport, AESGCM]]:
-    """A report that is still worked on, held until the commit. Raises NotFound, Conflict."""
+def open_for_change(ctx: Context, ask: ReportRequest, moment: Moment) -> Generator[Any, Any, tuple[SubjectReport, AESGCM]]:
+    """A report that is still worked on, held until the commit. Raises NotFound, Forbidden, Conflict."""
     rows = yield Read(subjects.LOCK_REPORT, {"agency": ask.requester.agency, "id": ask.id})
     if not rows:
         raise NotFound(NOT_HERE)
     report, cipher = open_report(ctx, rows[0])
+    yield from check_not_of_their_own(ctx, ask.requester, report.person, moment)
     if report.state != subjects.OPEN:
         raise Conflict(NOT_OPEN)
     return report, cipher

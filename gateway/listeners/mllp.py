@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from gateway.disclosure.requester import Requester
+from gateway.exchanges.approve_map import NOT_APPROVED, approval_of
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.receive_hl7 import Hl7Message, receive_hl7
 from gateway.exchanges.receive_record import Record, refuse_record
@@ -182,6 +183,7 @@ class Port:
         sender = await self.sender(self.config.agency)
         mapped = tuple(read(self.context.mappings, FORMAT, frame, sender))
         faults = [fault for one in mapped for fault in one.faults]
+        faults = faults or await self._unapproved(mapped)
         if faults:
             return await self._not_taken(message, mapped, tuple(faults))
         taken = Hl7Message(
@@ -195,6 +197,14 @@ class Port:
             return await self._not_taken(message, mapped, error.issues)
         self.wake()
         return self._signed(message, Verdict(TAKEN, repeated=receipt.repeated))
+
+    async def _unapproved(self, mapped: tuple[Mapped, ...]) -> list[Issue]:
+        """That nobody of the agency has approved the map, where the deployment takes no records without it."""
+        if self.context.unapproved_maps != "refuse":
+            return []
+        label = mapped[0].version
+        found = await self.ledger.read([approval_of(self.context, self.config.agency, label)])
+        return [] if found[0] else [Issue(NOT_APPROVED.format(label=label), "not-supported", "MSH")]
 
     async def _not_taken(self, message: Message, mapped: tuple[Mapped, ...], issues: tuple[Issue, ...]) -> bytes:
         """A message that was read and cannot be applied: on record as refused, nothing of it kept."""

@@ -111,6 +111,11 @@ SET_RECORD = Statement(
         updated=bindparam("at", type_=BigInteger),
     )
 )
+SET_SOURCE = Statement(
+    update(record)
+    .where(record.c.id == bindparam("record_id", type_=Text))
+    .values(source=bindparam("new_source", type_=LargeBinary), body=bindparam("sealed", type_=LargeBinary))
+)
 VERSION_OF = Statement(
     select(record_version.c.body, record_version.c.updated).where(
         record_version.c.record == bindparam("id", type_=Text), record_version.c.version == bindparam("version", type_=Integer)

@@ -5,6 +5,8 @@ A row of the kind ``interest`` is no item of a queue: it says whom a user must n
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sqlalchemy import BigInteger, Integer, LargeBinary, Text, and_, bindparam, select, update
 
 from gateway.store.sql import Added, Keyed, Statement, one_of
@@ -21,12 +23,20 @@ OPEN_REVIEWS = Statement(
     .order_by(review.c.due, review.c.id)
     .limit(bindparam("count", type_=Integer))
 )
-OPEN_QUESTIONS = Statement(
-    select(*review.columns)
-    .where(_IN_QUEUE, review.c.closed.is_(None), one_of(review.c.kind, QUESTIONS))
-    .order_by(review.c.due, review.c.id)
-    .limit(bindparam("count", type_=Integer))
-)
+
+
+@lru_cache(maxsize=16)
+def open_of(kinds: tuple[str, ...]) -> Statement:
+    """What is open of some kinds, the longest due first: however much else waits, they are all found."""
+    return Statement(
+        select(*review.columns)
+        .where(_IN_QUEUE, review.c.closed.is_(None), one_of(review.c.kind, kinds))
+        .order_by(review.c.due, review.c.id)
+        .limit(bindparam("count", type_=Integer))
+    )
+
+
+OPEN_QUESTIONS = open_of(QUESTIONS)
 CLOSED_REVIEWS = Statement(
     select(*review.columns)
     .where(_IN_QUEUE, review.c.closed.is_not(None))

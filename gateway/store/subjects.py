@@ -124,6 +124,12 @@ SPOIL_KEY = Statement(
     .where(person.c.id == _person)
     .values(content_key=bindparam("noise", type_=LargeBinary), identity=bindparam("blank", type_=LargeBinary))
 )
+# Rows of an agency that no number leads to: of people who were joined with another row, or purged.
+EMPTIED = Statement(
+    select(*PERSON_COLUMNS, person.c.updated)
+    .where(person.c.agency == _agency, ~exists().where(person_token.c.person == person.c.id))
+    .order_by(person.c.id)
+)
 DROP_PERSON = Statement(delete(person).where(person.c.id == _person, person.c.agency == _agency))
 
 # What stands about the person beside their row.

@@ -25,7 +25,11 @@ SAID = {
     "erased": "The record is erased. Its key is destroyed.",
     "given-up": "The erasure is given up.",
 }
-SHOWN_GROUNDS = {**GROUNDS, "replayed": "Erased before, and again after a restore from backup"}
+SHOWN_GROUNDS = {
+    **GROUNDS,
+    "joined": "Had been joined with a record that was erased",
+    "replayed": "Erased before, and again after a restore from backup",
+}
 STATES = {subjects.WITHDRAWN: "Given up", subjects.ERASED: "Erased"}
 WRONG_NUMBER = "Enter a NHS number: ten digits, as it is written on letters. Go back to do so."
 NO_REASON = f"Say in {LEAST_REASON} to {MOST_TEXT} characters why. Go back to do so."

@@ -68,6 +68,7 @@ class Said(NamedTuple):
     tokens: Tokens
     patient: dict[str, Any]
     stated: tuple[str, ...] = ()  # codes of PractitionerRole; none where a claim holds the roles
+    practitioner: str = ""  # whose PractitionerRole it is
 
 
 async def begin(visit: Visit) -> Response:
@@ -90,10 +91,9 @@ def _asked(visit: Visit, system: LaunchSystem, attempt: Attempt) -> dict[str, st
     """The authorization request (SMART App Launch 2.2, section 2.0.9)."""
     opened = visit.request.query_params.get("launch", "")[:MOST_LAUNCH]
     context = "launch" if opened else "launch/patient"
-    roles = "" if system.role_claim else " user/PractitionerRole.rs"
     return {
         "response_type": "code", "client_id": system.client_id, "redirect_uri": visit.web.root + BACK,
-        **({"launch": opened} if opened else {}), "scope": f"{context} openid fhirUser patient/Patient.r{roles}",
+        **({"launch": opened} if opened else {}), "scope": f"{context} openid fhirUser patient/Patient.r user/PractitionerRole.rs",
         "state": attempt.state, "aud": system.iss, "nonce": attempt.nonce,
         "code_challenge": attempt.challenge, "code_challenge_method": "S256",
     }  # fmt: skip
@@ -178,21 +178,24 @@ async def _said(web: Web, system: LaunchSystem, outward: Outward, code: str) -> 
     try:
         tokens = await asks.redeem(published.token_endpoint, form, basic)
         published = await asks.published(system.iss, kid=kid_of(tokens.id_token))
-        said = Said(published, tokens, await asks.patient(system.iss, tokens))
-        return said if system.role_claim else said._replace(stated=await _stated(web, system, outward, said))
+        return await _with_roles(web, system, outward, Said(published, tokens, await asks.patient(system.iss, tokens)))
     except IssuerFault as fault:
         log.warning("a record system gave nothing for a code", extra={"operation": "launch", "state": str(fault)})
         raise Forbidden(AGAIN) from fault
 
 
-async def _stated(web: Web, system: LaunchSystem, outward: Outward, said: Said) -> tuple[str, ...]:
-    """The codes of the user's PractitionerRole; none where the ID token does not hold: it is judged again, on record."""
+async def _with_roles(web: Web, system: LaunchSystem, outward: Outward, said: Said) -> Said:
+    """With what the user's PractitionerRole says: codes, and whose it is. Without, where a claim holds the roles of a
+    Practitioner, or where the ID token does not hold: it is judged again, on record."""
     try:
         (kind, identifier), _ = _user(system, outward, said)
     except ValueError:
-        return ()
-    sent = await web.record_systems.roles(system.iss, said.tokens, kind, identifier)
-    return sent_patient.codes_of([one for one in sent_patient.roles_in(sent) if sent_patient.is_role_of(one, kind, identifier)])
+        return said
+    if system.role_claim and kind == "Practitioner":
+        return said
+    sent = sent_patient.roles_in(await web.record_systems.roles(system.iss, said.tokens, kind, identifier))
+    own = [one for one in sent if sent_patient.is_role_of(one, kind, identifier)]
+    return said._replace(stated=sent_patient.codes_of(own), practitioner=sent_patient.practitioner_of(own))
 
 
 def _proof(web: Web, system: LaunchSystem, published: SmartConfiguration) -> dict[str, str]:
@@ -219,13 +222,17 @@ def _user(system: LaunchSystem, outward: Outward, said: Said) -> tuple[tuple[str
 
 def _proved(registered: LaunchSystem, outward: Outward, said: Said) -> Arrived:
     """What a launch proves by the registration as it stands now. Raises ValueError with a machine reason."""
-    (_, user), roles = _user(registered, outward, said)
+    (kind, identifier), claimed = _user(registered, outward, said)
+    roles = claimed if registered.role_claim else said.stated
+    user = identifier if kind == "Practitioner" else said.practitioner
+    if roles and not user:
+        raise ValueError("user")  # somebody with two roles must not pass for two people
     number, verified = sent_patient.number_of(said.patient)
     born = sent_patient.birth_date_of(said.patient)
     if not (number and verified and born):
         raise ValueError("no-number")
     patient = PatientInContext(number, born, sent_patient.name_of(said.patient), sent_patient.gender_of(said.patient))
-    return Arrived(user, roles if registered.role_claim else said.stated, patient, _suggested(said.tokens.context))
+    return Arrived(user or identifier, roles, patient, _suggested(said.tokens.context))
 
 
 def _suggested(context: str) -> str:

@@ -27,6 +27,7 @@ class Ehr(DemoRecordSystem):
     said_document: dict[str, Any] = field(default_factory=dict)
     said_patient: dict[str, Any] = field(default_factory=dict)
     said_tokens: dict[str, Any] = field(default_factory=dict)
+    said_role: dict[str, Any] = field(default_factory=dict)
     role_codes: tuple[str, ...] = ()
     secret: str = ""
     generous: bool = False  # takes a code more than once
@@ -40,6 +41,13 @@ class Ehr(DemoRecordSystem):
 
     def patient(self, identifier: str) -> dict[str, Any]:
         return _without({**super().patient(identifier), **self.said_patient})
+
+    def resource(self, path: str, token: str) -> dict[str, Any] | None:
+        user = self.tokens[token]["user"] if token in self.tokens else ""
+        found = super().resource(path, token)
+        if user and path.startswith("/fhir/PractitionerRole/"):
+            return {**self.roles(user)["entry"][0]["resource"], "id": path.rpartition("/")[2], **self.said_role}
+        return found
 
     def roles(self, user: str) -> dict[str, Any]:
         made = super().roles(user)

@@ -13,9 +13,11 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.by_hand import OwnPatient
 from gateway.exchanges.confirm_relationship import confirm_relationship, reject_relationship, state_relationship
 from gateway.exchanges.dispute_record import Dispute, accept_dispute, close_dispute, dispute_record
+from gateway.exchanges.interests import Interests, record_interests
 from gateway.exchanges.markers import MarkRequest, end_marker, set_marker
 from gateway.exchanges.questions import Answered, list_questions
 from gateway.exchanges.record_relationship import RelationshipRequest, record_relationship
+from gateway.exchanges.resources import SearchRequest, search_resources
 from gateway.exchanges.reviews import Item, OwnQueue
 from gateway.fhir.outcomes import Conflict, Forbidden, GatewayError, NotFound, Unprocessable
 from tests.data.edge import count_rows, exchange, log_of, without_log
@@ -104,6 +106,28 @@ async def test_to_others_it_proves_something_once_a_colleague_has_confirmed_it(f
     assert [part(one, "answer") for one in groups(await charity.hears(RUBY, "early-help", "parents"))] == ["known"]
 
 
+async def test_one_person_does_not_undo_what_a_second_has_confirmed(fed: World) -> None:
+    """Taken down once more, a confirmed relationship stays confirmed; one that was rejected is asked about anew."""
+    await run(fed, record_relationship, relationship())
+    item = (await questions(fed, nurse("nurse8")))[0]
+    await run(fed, reject_relationship, Answered(nurse("nurse8"), item.id, "She meant her sister's child"))
+    await run(fed, record_relationship, relationship())
+    (item,) = await questions(fed, nurse("nurse8"))
+    await run(fed, confirm_relationship, Answered(nurse("nurse8"), item.id, "She told me the same today"))
+    (before,) = await related_of(fed, AMINA)
+    await run(fed, record_relationship, relationship(told_by="a-relative"))
+    (after,) = await related_of(fed, AMINA)
+    assert before == after and not [one for one in after["extension"] if one["url"].endswith("/unconfirmed")]
+    assert await questions(fed, nurse("nurse8")) == []
+
+
+async def related_of(world: World, person: Person) -> list[dict[str, Any]]:
+    """What staff of the trust put down of somebody's relatives, as it stands."""
+    wanted = SearchRequest(nurse(), "RelatedPerson", person=own(person).identity)
+    found = await world.gateway.ledger.run(search_resources, wanted)
+    return [one.body for one in found.found if one.key.startswith("by-hand/") and one.body.get("active", True)]
+
+
 async def test_who_is_asked_to_confirm_is_not_told_whose_relative_it_is(fed: World) -> None:
     """The question names the agency's own person, who asks and what for; neither number nor name of the patient."""
     await run(fed, record_relationship, relationship(given="RUBY", **asking()))
@@ -126,6 +150,17 @@ async def test_nobody_is_asked_unless_staff_wish_it_and_the_purpose_is_theirs(fe
     with pytest.raises(Forbidden):
         await run(fed, record_relationship, relationship(BETH, LEO, **asking(case_reference="")))
     assert without_log(await count_rows(fed)) == before
+
+
+async def test_nobody_answers_for_their_own_family(fed: World) -> None:
+    """Who is registered as of the child's family neither states nor rejects whose child it is; a colleague does."""
+    await run(fed, record_relationship, relationship(**asking()))
+    await run(fed, record_interests, Interests(council_worker("lead1"), "dw1", (RUBY.nhs,)))
+    item = (await questions(fed, council_worker()))[0]
+    for act in (state_relationship, reject_relationship):
+        with pytest.raises(Forbidden, match="your family"):
+            await run(fed, act, Answered(council_worker(), item.id, "I know him well", AMINA.nhs))
+    await run(fed, state_relationship, Answered(council_worker("dw2"), item.id, "Birth certificate on file", AMINA.nhs))
 
 
 async def test_the_same_question_is_one_item_however_often_it_is_asked(fed: World) -> None:

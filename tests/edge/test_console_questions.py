@@ -13,11 +13,13 @@ from gateway.audit.questions import BY_NAME, search_of
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, COUNCIL, LEO, SCHOOL_NURSING, STRANGER, TRUST, Person
 from gateway.disclosure.requester import Requester
+from gateway.exchanges.administer import OPERATOR
 from gateway.exchanges.ask_question import Asked, Lines, ask_question
 from gateway.exchanges.context import entry_id
 from gateway.exchanges.keep_staff import StaffRegister, keep_staff, read_staff
+from gateway.exchanges.lines import line
 from gateway.exchanges.record_check import Check, record_check
-from gateway.exchanges.reviews import Closing, close_review
+from gateway.exchanges.reviews import MOST_OPEN, Closing, Matter, close_review, opening
 from gateway.fhir import systems
 from gateway.settings import Settings
 from gateway.store import clock
@@ -124,6 +126,23 @@ async def test_overrides_wait_until_a_second_person_has_looked_at_them(fed: Worl
     await fed.gateway.ledger.run_alone(close_review, Closing(second, item[0], "in-order", "The danger was real, I rang them"))
     assert await lines(fed, COUNCIL, "overrides") == []
     assert len(await lines(fed, TRUST, "overrides")) == 1
+
+
+async def test_no_override_is_hidden_behind_what_else_waits(fed: World) -> None:
+    """However long the queue is: an answer without it would say that everything was looked at."""
+    await settled(fed)
+    await fed.gateway.ledger.run_alone(crowded, COUNCIL)
+    await overrides(await urgent(fed, "sw22"), AMINA)
+    (one,) = await lines(fed, COUNCIL, "overrides")
+    assert one["who"] == "sw22"
+
+
+def crowded(ctx: Any, agency: str, moment: Moment) -> Any:
+    """A queue as full as a page of it, all of it due earlier."""
+    yield from ()
+    matter = Matter(agency, "sw1", patient=f"{systems.NHS_NUMBER}|{STRANGER.nhs}")
+    writes = tuple(opening(ctx, "disputed", agency, matter, moment, due=moment.at) for _ in range(MOST_OPEN))
+    return Outcome(None, (line("crowded", OPERATOR, moment, Kind.ADMINISTRATION, DONE),), writes)
 
 
 def _reviews(agency: str) -> Any:
@@ -249,6 +268,17 @@ async def test_the_trail_of_a_notice_from_its_source_to_the_answer(world: World)
     assert "Answered" in {one["step"] for one in received} and "lease_notice" not in {one["step"] for one in received}
     assert "dmitted" in (await answer(world, TRUST, "trail", notice=notice)).lines[0]["detail"]
     assert (await answer(world, SCHOOL_NURSING, "trail", notice=notice)).lines == ()
+
+
+async def test_the_trail_tells_a_receiver_no_more_than_its_inbox(world: World) -> None:
+    """Not whose record changed; nor why it hears no more: a record that was erased is as one that may not be told of."""
+    with desk(status(503)) as one:
+        notice = await told(world, one.url)
+    change(world.settings, f"UPDATE outbox SET state = 'withheld', last_result = 'erased' WHERE id = '{notice}'")
+    mine = (await answer(world, TRUST, "trail", notice=notice)).lines
+    theirs = (await answer(world, COUNCIL, "trail", notice=notice)).lines
+    assert "Northmoor" in str(mine) and "erased" in str(mine)
+    assert theirs and "Northmoor" not in str(theirs) and TRUST not in str(theirs) and "erased" not in str(theirs)
 
 
 async def test_what_has_not_arrived(world: World) -> None:

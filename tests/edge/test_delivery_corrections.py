@@ -151,6 +151,23 @@ async def test_people_who_are_merged_were_two_to_who_was_told(world: World) -> N
     assert len(persons) == 1, "what was told of one row is found under the other from now on"
 
 
+async def test_a_stay_that_was_another_persons_is_taken_back_and_told(world: World) -> None:
+    """The same visit comes again under another patient: who was told hears that it was wrong, and the other's hear of it."""
+    right = patients(1, 900)[0]
+    with desk() as one, desk() as two:
+        await the_council_hears(world, one.url)
+        await council_hears_of(world, [right], two.url)
+        await send(world, "A01")
+        (wrong,) = one.ids()
+        assert not two.ids()
+        again = people.adt("A01", right, f"N{right.nhs}", visit="M1")
+        await world.as_("trust-epr").sends("hl7v2-adt", again)
+        await world.settle()
+        assert last(one) == ("record-retracted", [wrong])
+        assert right.nhs not in one.got[-1].body.decode()
+        assert [right.nhs in got.body.decode() for got in two.got] == [True]
+
+
 async def test_a_number_that_was_another_persons_is_taken_back(world: World) -> None:
     """The ward corrects the NHS number: who was told under the old one hears that it was wrong, and not the new one."""
     right = patients(1, 800)[0]

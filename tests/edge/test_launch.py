@@ -219,6 +219,18 @@ async def test_roles_are_mapped_from_a_claim_where_one_is_registered(world: Worl
     assert ehr.read == ["/fhir/Patient/p1"]
 
 
+@pytest.mark.parametrize("claim", ["", "groups"])
+async def test_somebody_with_two_roles_is_one_person(world: World, ehr: Ehr, browser: Browser, claim: str) -> None:
+    """Where the record system names a PractitionerRole, its practitioner is the user: as on cards, and for a second person."""
+    await ehr.register(world, role_claim=claim, roles={"G-WN": "ward-nurse"} if claim else {})
+    for role in ("role-a", "role-b"):
+        ehr.said_claims = {"fhirUser": f"{ehr.iss}/PractitionerRole/{role}", "groups": ["G-WN"]}
+        await opened(world, ehr, browser, AMINA)
+    assert [one.user for one in await entries(world, "launch")] == ["nurse7", "nurse7"]
+    ehr.said_role = {"practitioner": {}}
+    assert (await ehr.launch(browser, AMINA)).status_code == 403
+
+
 async def test_a_secret_goes_into_the_header_and_stands_in_no_row(world: World, ehr: Ehr, browser: Browser) -> None:
     """Confidential symmetric clients prove themselves by HTTP Basic."""
     ehr.secret = "opensesame-4711"

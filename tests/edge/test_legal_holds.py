@@ -65,6 +65,19 @@ async def test_a_hold_keeps_a_record_from_erasure_and_purge(fed: World) -> None:
     assert not await fed.as_("council-system").searches_for("Flag", LEO)
 
 
+async def test_a_hold_keeps_who_the_person_is(fed: World) -> None:
+    """The purge of a child's details alone takes name and birth date: it is refused like that of the whole record."""
+    council = fed.as_("council-system")
+    await council.sends("dfe-csc-api", [{"la_child_id": "LEO1", "child_details": {"first_name": "LEO", "surname": "EXAMPLE"}}])
+    details = json.dumps([{"la_child_id": "LEO1", "child_details": {"purge": True}}])
+    held = await hold(fed, LEO, COUNCIL)
+    answer = await council.post("/records/dfe-csc-api", details, "application/octet-stream")
+    assert answer.status_code == 422 and "a legal hold stands on it" in answer.text
+    for user in ("dpo1", "dpo2"):
+        await lift(fed, held, user, COUNCIL)
+    assert (await council.post("/records/dfe-csc-api", details, "application/octet-stream")).status_code == 200
+
+
 async def test_one_person_alone_lifts_no_hold(fed: World) -> None:
     """However often they ask; who set it may be one of the two."""
     held = await hold(fed, AMINA)

@@ -23,6 +23,7 @@ from gateway.settings import HERE
 from tests.edge.durable import ask
 from tests.edge.test_agreements_published import Signer, registered
 from tests.edge.test_command_line import gateway as command
+from tests.edge.test_mllp import admission, listening, sent
 from tests.world import World
 
 COUNCIL, LABEL = "TLA01", "dfe-csc-api@1.0.1"
@@ -101,6 +102,20 @@ async def test_records_of_a_map_that_nobody_approved_are_refused(world: World) -
     with pytest.raises(Forbidden, match=LABEL):
         await sends(world, "refuse")
     assert ask(world.settings, "SELECT count(*) FROM person") == [(0,)]
+
+
+async def test_a_message_by_a_map_that_nobody_approved_is_rejected(world: World) -> None:
+    """Over MLLP too: AR with the reason, so that it is kept and sent again, until it is approved."""
+    world.gateway.context = replace(world.gateway.context, unapproved_maps="refuse")
+    async with listening(world) as port:
+        (refused,) = await sent(port, admission("1"))
+        assert refused[1][1] == "AR" and "has approved the map hl7v2-adt@2.8" in str(refused)
+        assert ask(world.settings, "SELECT count(*) FROM person") == [(0,)]
+        signer = await registered(world.gateway, "guardian", people.TRUST)
+        approval = MapApproval(people.TRUST, "hl7v2-adt", signer.over(text_of(world, people.TRUST, "hl7v2-adt@2.8")))
+        await world.gateway.ledger.run_alone(approve_map, approval)
+        (taken,) = await sent(port, admission("1"))
+        assert taken[1][1] == "AA"
 
 
 async def test_records_of_a_map_that_was_approved_are_taken(world: World) -> None:

@@ -13,6 +13,7 @@ from gateway.disclosure.subject_report import LOG, as_text
 from gateway.exchanges.approve_report import approve_report, withdraw_report
 from gateway.exchanges.decide_on_report import DecideRequest, decide_on_report
 from gateway.exchanges.give_report import GiveRequest, OwnReports, give_report, list_reports, look_at_report
+from gateway.exchanges.interests import Interests, record_interests
 from gateway.exchanges.prepare_report import PrepareRequest, prepare_report
 from gateway.exchanges.shield import ShieldRequest, set_shield
 from gateway.exchanges.subject_reports import ReportRequest, SubjectReport
@@ -235,6 +236,41 @@ async def test_who_had_a_hand_in_a_report_does_not_approve_it(fed: World) -> Non
         await decide(fed, report, False, waiting.id)
     with pytest.raises(NotFound):
         await fed.gateway.ledger.run_alone(approve_report, ReportRequest(staff("dpo2", COUNCIL), report))
+
+
+async def test_a_decision_that_was_taken_again_still_was_theirs(fed: World) -> None:
+    """Whose decision another has taken the place of has had a hand in the report."""
+    await fed.social_worker().hears(AMINA, S47, case="C-1")
+    report = await prepare(fed, AMINA)
+    (waiting,) = (await look(fed, report)).undecided
+    for user in ("dpo2", "dpo3", "dpo4"):
+        await decide(fed, report, True, waiting.id, user=user)
+    for user in ("dpo1", "dpo2", "dpo3", "dpo4"):
+        with pytest.raises(Forbidden):
+            await fed.gateway.ledger.run_alone(approve_report, ReportRequest(staff(user), report))
+    await fed.gateway.ledger.run_alone(approve_report, ReportRequest(staff("dpo5"), report))
+
+
+async def test_nobody_works_on_a_report_of_their_own_family(fed: World) -> None:
+    """Neither prepares, reads, decides, approves nor gives it; it depends on what their organisation registered alone."""
+    report = await prepare(fed, AMINA)
+    for user in ("dpo7", "dpo2"):
+        family = Interests(staff("lead1"), user, (AMINA.nhs, STRANGER.nhs))
+        await fed.gateway.ledger.run_alone(record_interests, family)
+    for person in (AMINA, STRANGER):
+        with pytest.raises(Forbidden, match="your family"):
+            await prepare(fed, person, user="dpo7")
+    await prepare(fed, BETH, user="dpo7")
+    one = ReportRequest(staff("dpo7"), report)
+    for act, ask in (
+        (approve_report, one), (look_at_report, one), (withdraw_report, one),
+        (decide_on_report, DecideRequest(staff("dpo7"), report, ("x",), True, REASON)),
+    ):  # fmt: skip
+        with pytest.raises(Forbidden, match="your family"):
+            await fed.gateway.ledger.run_alone(act, ask)
+    await fed.gateway.ledger.run_alone(approve_report, ReportRequest(staff("dpo3"), report))
+    with pytest.raises(Forbidden, match="your family"):
+        await given(fed, report)
 
 
 async def test_decisions_need_a_reason_and_lines_that_wait(fed: World) -> None:
