@@ -188,11 +188,12 @@ async def test_a_postgresql_that_falls_under_load_loses_nothing_that_was_answere
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 async def test_over_the_api_a_full_disk_is_503_and_nothing_about_anybody(fed: World) -> None:
     """No status leaves whose disclosure could not be recorded; the next lookup is answered as before."""
-    worker = fed.social_worker()
+    worker, trust = fed.social_worker(), fed.as_("trust-epr")
+    await trust.headers()  # its token
     assert (await worker.asks(AMINA, "safeguarding-s47", case="C-1")).status_code == 200
     with no_room(fed.settings.database_file):
         answer = await worker.asks(AMINA, "safeguarding-s47", case="C-1")
-        consent = await fed.as_("trust-epr").post("/fhir/Consent", {"resourceType": "Consent"})
+        consent = await trust.post("/fhir/Consent", {"resourceType": "Consent"})
     assert answer.status_code == 503
     assert "Northmoor" not in answer.text
     assert answer.json()["issue"][0]["code"] == "transient"
