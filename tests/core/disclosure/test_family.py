@@ -169,3 +169,13 @@ def test_an_unborn_child_has_an_expected_day() -> None:
     del unborn["birthDate"]
     unborn["extension"] = [{"url": systems.extension("expected-birth-date"), "valueDate": "2027-02-01"}]
     assert "expected 2027-02-01" in drawn(told(related_person=unborn))
+
+
+def test_a_child_without_name_or_number_stands_apart_and_one_with_a_number_alone_is_told_by_it() -> None:
+    """A relative without identifier is not joined with another; a number in threes and fours stands in place of a name."""
+    bare = relative()
+    bare = {name: value for name, value in bare.items() if name not in ("identifier", "name", "birthDate")}
+    assert len(family_of(ME, [told(related_person={**bare, "identifier": []})]).children) == 1
+    numbered = relative()
+    numbered = {name: value for name, value in numbered.items() if name not in ("name", "birthDate")}
+    assert "NHS number 999 000 1014" in drawn(told(related_person=numbered))
