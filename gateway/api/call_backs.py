@@ -14,6 +14,7 @@ from gateway.api.notices import after_of, as_page, chosen, count_of
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.call_backs import CallBack
 from gateway.exchanges.close_call_back import CloseCallBack, close_call_back
+from gateway.exchanges.grounds import Grounds
 from gateway.exchanges.list_call_backs import STATES, ListCallBacks, list_call_backs
 from gateway.exchanges.request_contact import ContactRequest, Receipt, request_contact
 from gateway.fhir.outcomes import Unprocessable
@@ -55,10 +56,8 @@ def read_request(body: Any, requester: Requester, request_id: str) -> ContactReq
     name, phone = _text(own, "name"), _text(own, "phone")
     if not PHONE.fullmatch(phone):
         raise Unprocessable("phone is a telephone number.", where="Parameters.parameter(phone)", code="value")
-    return ContactRequest(
-        requester, asked.nhs, asked.birth_date, asked.purpose, name, phone, asked.reason, asked.case_reference, asked.case_owner,
-        request_id,
-    )  # fmt: skip
+    grounds = Grounds(asked.purpose, asked.case_reference, asked.case_owner, asked.reason)
+    return ContactRequest(requester, asked.nhs, asked.birth_date, grounds, name, phone, request_id)
 
 
 def _parted(listed: list[Any]) -> tuple[list[dict[str, Any]], list[Any]]:

@@ -6,8 +6,10 @@ from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from gateway.disclosure.requester import Requester
+from gateway.exchanges.apply import held_under
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current
+from gateway.exchanges.persons import Desk
 from gateway.exchanges.reviews import NEEDS_USER
 from gateway.fhir.dates import whole_day
 from gateway.fhir.outcomes import Forbidden, NotFound, Unprocessable
@@ -58,15 +60,10 @@ def past_day(text: str, moment: Moment, where: str) -> str:
     return day.isoformat()
 
 
-def put_down(ctx: Context, agency: str, kind: str, key: str) -> Generator[Any, Any, Resource | None]:
+def put_down(ctx: Context, agency: str, kind: str, key: str, moment: Moment) -> Generator[Any, Any, Resource | None]:
     """What was put down under a key, as the agency's record has it now; None where nothing was."""
-    source = ctx.vault.token("source", agency, kind, key)
-    rows = yield Read(people.RECORD_BY_SOURCE, {"agency": agency, "type": kind, "source": source})
-    if not rows:
-        return None
-    *columns, row = rows[0]
-    owner = people.open_person(ctx.vault, (yield Read(people.OWN_PERSON, {"id": row, "agency": agency}))[0])
-    return people.open_record(owner.cipher, tuple(columns)).body
+    found = yield from held_under(Desk(ctx, agency, moment), kind, key)
+    return found[0].body if found else None
 
 
 def introduced(ctx: Context, agency: str, person: OwnPatient) -> Generator[Any, Any, tuple[Sourced, ...]]:

@@ -7,24 +7,20 @@ Whoever takes it down hears the same whether that agency holds anybody or not.
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.audit.entry import DONE, Entry, Kind
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.by_hand import OwnPatient, check_staff
-from gateway.exchanges.charge import charge_now
 from gateway.exchanges.context import Context, new_id
+from gateway.exchanges.grounds import NONE, Grounds, entries, reach
 from gateway.exchanges.lines import line
-from gateway.exchanges.look_up_status import LookupRequest, check_gate
 from gateway.exchanges.markers import DISPUTED, MarkRequest, put_marker
 from gateway.exchanges.questions import Answered, closing, on_record, taken_up
 from gateway.exchanges.reviews import Matter, opening
 from gateway.fhir.outcomes import Unprocessable
-from gateway.store import people
 from gateway.store.ledger import Moment, Outcome, Story
-from gateway.store.sql import Read, Write
+from gateway.store.sql import Write
 
 NAME = "dispute_record"
 WRONG = "disputed"  # kind of review
@@ -43,10 +39,7 @@ class Dispute:
     owner: str
     sentence: str
     said_by: str
-    purpose: str = ""
-    case_reference: str = ""
-    case_owner: str = ""
-    reason: str = ""
+    grounds: Grounds = NONE
     name: str = ""
     phone: str = ""
     request_id: str = ""
@@ -64,14 +57,13 @@ def dispute_record(ctx: Context, ask: Dispute, moment: Moment) -> Story[None]:
         marked = yield from put_marker(ctx, mark, moment)
         yield _item(ctx, ask, moment)
         return Outcome(None, (*marked.audit, _line(ask, moment)))
-    yield from charge_now(ctx, ask.requester, ask.person.nhs, moment)
-    check_gate(ctx, _lookup(ask), moment)
-    held = yield from _holds(ctx, ask)
-    if held:
+    person = ask.person
+    holders = yield from reach(ctx, ask.requester, person.nhs, person.birth_date, ask.grounds, moment)
+    reached = [one for one in holders if one == ask.owner]
+    if reached:
         yield _item(ctx, ask, moment)
-    told = {"purpose": ask.purpose, "case_reference": ask.case_reference, "policy": ctx.agreements.version}
-    mine = _line(ask, moment, custodian="", **told)
-    return Outcome(None, (mine, _line(ask, moment, custodian=ask.owner, asked=False, **told)) if held else (mine,))
+    told = {"request_id": ask.request_id, "patient": person.identity, "detail": _said(ask)}
+    return Outcome(None, entries(ctx, NAME, ask.requester, moment, ask.grounds, reached, **told))
 
 
 def accept_dispute(ctx: Context, ask: Answered, moment: Moment) -> Story[None]:
@@ -90,34 +82,30 @@ def close_dispute(ctx: Context, ask: Answered, moment: Moment) -> Story[None]:
     return on_record("close_dispute", ask, item, "stands", moment)
 
 
-def _lookup(ask: Dispute) -> LookupRequest:
-    return LookupRequest(
-        ask.requester, ask.person.nhs, ask.person.birth_date, verified=True, purpose=ask.purpose,
-        case_reference=ask.case_reference, case_owner=ask.case_owner, reason=ask.reason,
-    )  # fmt: skip
-
-
-def _holds(ctx: Context, ask: Dispute) -> Generator[Any, Any, bool]:
-    token = ctx.vault.nhs_token(ask.person.nhs)
-    rows = people.open_dossier(ctx.vault, (yield Read(people.DOSSIER, {"key": token}, (token,))))
-    return any(row.agency == ask.owner for row in rows)
-
-
 def _item(ctx: Context, ask: Dispute, moment: Moment) -> Write:
     """For who keeps the record: what is said to be wrong, by whom, and whom to ring."""
     requester = ask.requester
     stated = (("said", ask.sentence), ("said-by", ask.said_by), ("name", ask.name), ("phone", ask.phone))
     matter = Matter(
-        requester.agency, requester.user, requester.client_id, requester.role, ask.person.identity, ask.purpose,
-        ask.case_reference, tuple((name, value) for name, value in stated if value),
+        requester.agency, requester.user, requester.client_id, requester.role, ask.person.identity, ask.grounds.purpose,
+        ask.grounds.case_reference, tuple((name, value) for name, value in stated if value),
     )  # fmt: skip
     return opening(ctx, WRONG, ask.owner, matter, moment, new_id())
 
 
-def _line(ask: Dispute, moment: Moment, **more: Any) -> Entry:
-    """On record that it was said; the words are with whose record it is."""
-    kind = Kind.NEGATIVE if more else Kind.RECEIVED
+def _said(ask: Dispute) -> tuple[tuple[str, str], ...]:
+    """That it was said; the words are with whose record it is."""
+    return (("said-by", ask.said_by),)
+
+
+def _line(ask: Dispute, moment: Moment) -> Entry:
     return line(
-        NAME, ask.requester, moment, kind, DONE, request_id=ask.request_id, patient=ask.person.identity,
-        detail=(("said-by", ask.said_by),), **more,
-    )  # fmt: skip
+        NAME,
+        ask.requester,
+        moment,
+        Kind.RECEIVED,
+        DONE,
+        request_id=ask.request_id,
+        patient=ask.person.identity,
+        detail=_said(ask),
+    )

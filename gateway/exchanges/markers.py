@@ -53,7 +53,7 @@ def set_marker(ctx: Context, ask: MarkRequest, moment: Moment) -> Story[None]:
 def put_marker(ctx: Context, ask: MarkRequest, moment: Moment) -> Generator[Any, Any, Outcome[None]]:
     """The same within an exchange that has checked who asks."""
     agency, on = ask.requester.agency, past_day(ask.on, moment, "on")
-    ended = yield from _others(ctx, ask, on)
+    ended = yield from _others(ctx, ask, on, moment)
     sourced = [*(yield from introduced(ctx, agency, ask.person)), *ended, _made(ctx, ask, on, moment)]
     yield from apply(ctx, agency, sourced, moment)
     return _on_record("set_marker", ask, moment)
@@ -63,26 +63,26 @@ def end_marker(ctx: Context, ask: MarkRequest, moment: Moment) -> Story[None]:
     """End one that was set by hand. Raises Conflict where it does not stand, or a feed tells of it."""
     check_staff(ask.requester, moment)
     on = past_day(ask.on, moment, "on")
-    standing = yield from _standing(ctx, ask.requester.agency, ask.person, ask.code)
+    standing = yield from _standing(ctx, ask.requester.agency, ask.person, ask.code, moment)
     if standing is None:
         raise Conflict(NOT_SET)
     yield from apply(ctx, ask.requester.agency, [_ended(ask.person, ask.code, standing, on)], moment)
     return _on_record("end_marker", ask, moment)
 
 
-def _others(ctx: Context, ask: MarkRequest, on: str) -> Generator[Any, Any, list[Sourced]]:
+def _others(ctx: Context, ask: MarkRequest, on: str, moment: Moment) -> Generator[Any, Any, list[Sourced]]:
     """The other answers to the same question, to be ended."""
     found = []
     for code in ASKED if ask.code in ASKED else ():
-        standing = None if code == ask.code else (yield from _standing(ctx, ask.requester.agency, ask.person, code))
+        standing = None if code == ask.code else (yield from _standing(ctx, ask.requester.agency, ask.person, code, moment))
         if standing is not None:
             found.append(_ended(ask.person, code, standing, on))
     return found
 
 
-def _standing(ctx: Context, agency: str, person: OwnPatient, code: str) -> Generator[Any, Any, Resource | None]:
+def _standing(ctx: Context, agency: str, person: OwnPatient, code: str, moment: Moment) -> Generator[Any, Any, Resource | None]:
     """The Flag of a marker that was set by hand and still stands."""
-    flag = yield from put_down(ctx, agency, "Flag", _key(person, code))
+    flag = yield from put_down(ctx, agency, "Flag", _key(person, code), moment)
     return flag if flag is not None and flag.get("status") == "active" else None
 
 

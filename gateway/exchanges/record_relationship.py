@@ -17,19 +17,17 @@ from gateway.audit.entry import DONE, Entry, Kind
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.apply import apply
 from gateway.exchanges.by_hand import KEY, OwnPatient, check_staff, introduced, past_day, put_down
-from gateway.exchanges.charge import charge_now
 from gateway.exchanges.context import Context
+from gateway.exchanges.grounds import NONE, Grounds, entries, reach
 from gateway.exchanges.lines import line
-from gateway.exchanges.look_up_status import LookupRequest, check_gate
 from gateway.exchanges.reviews import Matter, opening
 from gateway.fhir import systems
 from gateway.fhir.codes import inverse_role
 from gateway.fhir.outcomes import Unprocessable
 from gateway.mapping.records import Op, Resource, Sourced
-from gateway.store import people
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.people import Held
-from gateway.store.sql import Read, Write
+from gateway.store.sql import Write
 
 NAME = "record_relationship"
 TO_CONFIRM = "relationship-to-confirm"  # kind of review
@@ -43,8 +41,8 @@ NUMBER_NEEDED = "Others can be asked about somebody whose NHS number you give."
 
 @dataclass(frozen=True, slots=True)
 class RelationshipRequest:
-    """``role``: what the other person is to the patient (v3-RoleCode). ``ask_others``: whether agencies that hold the
-    other are asked to confirm it, for a purpose, with somebody to ring."""
+    """``role``: what the other person is to the patient (v3-RoleCode). With ``grounds`` agencies that hold the other are
+    asked to confirm it, with somebody to ring."""
 
     requester: Requester
     patient: OwnPatient
@@ -54,11 +52,7 @@ class RelationshipRequest:
     nhs: str = ""
     given: str = ""
     birth_date: str = ""
-    ask_others: bool = False
-    purpose: str = ""
-    case_reference: str = ""
-    case_owner: str = ""
-    reason: str = ""
+    grounds: Grounds | None = None
     name: str = ""
     phone: str = ""
     request_id: str = ""
@@ -70,11 +64,9 @@ def record_relationship(ctx: Context, ask: RelationshipRequest, moment: Moment) 
     _check(ask)
     on, agency = past_day(ask.told_on, moment, "told_on"), ask.requester.agency
     owners: list[str] = []
-    if ask.ask_others:
-        yield from charge_now(ctx, ask.requester, ask.nhs, moment)
-        check_gate(ctx, _lookup(ask), moment)
-        owners = yield from _owners(ctx, ask)
-    if not (yield from _is_confirmed(ctx, ask)):
+    if ask.grounds is not None:
+        owners = yield from reach(ctx, ask.requester, ask.nhs, ask.birth_date, ask.grounds, moment)
+    if not (yield from _is_confirmed(ctx, ask, moment)):
         sourced = [*(yield from introduced(ctx, agency, ask.patient)), Sourced(_key(ask), _related(ctx, ask, on), Op.REPLACE)]
         applied = yield from apply(ctx, agency, sourced, moment)
         for stored in applied.stored:
@@ -84,9 +76,9 @@ def record_relationship(ctx: Context, ask: RelationshipRequest, moment: Moment) 
     return Outcome(None, _entries(ctx, ask, owners, moment))
 
 
-def _is_confirmed(ctx: Context, ask: RelationshipRequest) -> Generator[Any, Any, bool]:
+def _is_confirmed(ctx: Context, ask: RelationshipRequest, moment: Moment) -> Generator[Any, Any, bool]:
     """Whether the same stands already as more than one person's word: nobody by themselves makes it less."""
-    held = yield from put_down(ctx, ask.requester.agency, "RelatedPerson", _key(ask))
+    held = yield from put_down(ctx, ask.requester.agency, "RelatedPerson", _key(ask), moment)
     if held is None or not held.get("active", True):
         return False
     return not any(str(one.get("url", "")).endswith("/unconfirmed") for one in held.get("extension", ()))
@@ -101,23 +93,8 @@ def _check(ask: RelationshipRequest) -> None:
         raise Unprocessable(NOT_ONESELF, where="nhs", code="business-rule")
     if not ask.nhs and not (ask.given and ask.birth_date):
         raise Unprocessable(NOBODY_NAMED, where="nhs", code="required")
-    if ask.ask_others and not ask.nhs:
+    if ask.grounds is not None and not ask.nhs:
         raise Unprocessable(NUMBER_NEEDED, where="nhs", code="required")
-
-
-def _lookup(ask: RelationshipRequest) -> LookupRequest:
-    """What passes the same gates as a lookup of the other person."""
-    return LookupRequest(
-        ask.requester, ask.nhs, ask.birth_date, verified=True, purpose=ask.purpose, case_reference=ask.case_reference,
-        case_owner=ask.case_owner, reason=ask.reason,
-    )  # fmt: skip
-
-
-def _owners(ctx: Context, ask: RelationshipRequest) -> Generator[Any, Any, list[str]]:
-    """Who else holds the other person; whatever keeps their records back is theirs to judge."""
-    token = ctx.vault.nhs_token(ask.nhs)
-    rows = people.open_dossier(ctx.vault, (yield Read(people.DOSSIER, {"key": token}, (token,))))
-    return sorted({row.agency for row in rows} - {ask.requester.agency})
 
 
 def _key(ask: RelationshipRequest) -> str:
@@ -155,12 +132,12 @@ def _own_item(ctx: Context, ask: RelationshipRequest, stored: Held, moment: Mome
 
 def _item(ctx: Context, ask: RelationshipRequest, owner: str, on: str, moment: Moment) -> Write:
     """For who holds the other person: about that person, and nobody else is named."""
-    requester = ask.requester
+    requester, grounds = ask.requester, ask.grounds or NONE
     inverse = inverse_role(ask.role) or "FAMMEMB"
     why = (("relationship", inverse), ("told-by", ask.told_by), ("told-on", on), ("name", ask.name), ("phone", ask.phone))
     matter = Matter(
-        requester.agency, requester.user, requester.client_id, requester.role, f"{systems.NHS_NUMBER}|{ask.nhs}", ask.purpose,
-        ask.case_reference, why,
+        requester.agency, requester.user, requester.client_id, requester.role, f"{systems.NHS_NUMBER}|{ask.nhs}",
+        grounds.purpose, grounds.case_reference, why,
     )  # fmt: skip
     return opening(ctx, TO_CONFIRM, owner, matter, moment, _once(ctx, ask, owner))
 
@@ -176,12 +153,7 @@ def _entries(ctx: Context, ask: RelationshipRequest, owners: list[str], moment: 
     own = line(
         NAME, ask.requester, moment, Kind.RECEIVED, DONE, request_id=ask.request_id, patient=ask.patient.identity, detail=asked
     )
-    if not ask.ask_others:
+    if ask.grounds is None:
         return (own,)
-    told = {
-        "purpose": ask.purpose, "case_reference": ask.case_reference, "request_id": ask.request_id,
-        "patient": f"{systems.NHS_NUMBER}|{ask.nhs}", "policy": ctx.agreements.version,
-    }  # fmt: skip
-    mine = line(NAME, ask.requester, moment, Kind.NEGATIVE, DONE, custodian="", **told)
-    theirs = [line(NAME, ask.requester, moment, Kind.NEGATIVE, DONE, custodian=one, asked=False, **told) for one in owners]
-    return (own, mine, *theirs)
+    told = {"request_id": ask.request_id, "patient": f"{systems.NHS_NUMBER}|{ask.nhs}"}
+    return (own, *entries(ctx, NAME, ask.requester, moment, ask.grounds, owners, **told))

@@ -18,8 +18,8 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.charge import charge_now
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.enqueue import Addressed, Place, new_row, topic_token
+from gateway.exchanges.grounds import Grounds, check_grounds
 from gateway.exchanges.lines import check_current, line
-from gateway.exchanges.look_up_status import LookupRequest, check_gate
 from gateway.exchanges.stored_notices import HANDSHAKE
 from gateway.exchanges.subscriptions import Subscribed, destination_of, found_under, open_subscription, seal_subscription
 from gateway.fhir.outcomes import Forbidden, Gone, NotFound, PreconditionFailed, Unprocessable
@@ -103,11 +103,8 @@ def _check_gate(ctx: Context, ask: Subscribe, moment: Moment) -> None:
         if ask.purpose != OVERSIGHT or OVERSIGHT not in ask.requester.purposes:
             raise Forbidden(NOT_OVERSIGHT)
         return
-    lookup = LookupRequest(
-        ask.requester, ask.wanted.nhs, "", verified=True, purpose=ask.purpose, case_reference=ask.case_reference,
-        case_owner=ask.case_owner, reason=ask.reason,
-    )  # fmt: skip
-    check_gate(ctx, lookup, moment)
+    grounds = Grounds(ask.purpose, ask.case_reference, ask.case_owner, ask.reason)
+    check_grounds(ctx, ask.requester, ask.wanted.nhs, "", grounds, moment)
 
 
 def _check_list(ask: Subscribe) -> Generator[Any, Any, None]:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.by_hand import OwnPatient
+from gateway.exchanges.grounds import Grounds
 from gateway.exchanges.launched import Launched
 from gateway.exchanges.offers import Offer, offers
 from gateway.exchanges.staff import name_of
@@ -46,14 +47,11 @@ SAID = {
 }  # fmt: skip
 
 
-class Grounds(NamedTuple):
-    """For what, in which role, in which case, why: what opens the gates."""
+class Stated(NamedTuple):
+    """Who asks, in the role in which they may, and on which grounds."""
 
     requester: Requester
-    purpose: str
-    case_reference: str
-    case_owner: str
-    reason: str
+    grounds: Grounds
 
 
 def launched(visit: Visit) -> Launched:
@@ -147,7 +145,7 @@ def grounds_fields(visit: Visit, *, optional: bool = False) -> tuple[Field, ...]
     return tuple(fields)
 
 
-def grounds_of(visit: Visit, values: dict[str, Any]) -> tuple[Grounds | None, Faults]:
+def grounds_of(visit: Visit, values: dict[str, Any]) -> tuple[Stated | None, Faults]:
     """The grounds that were given, or what is missing of them."""
     offer = next((one for one in open_purposes(visit) if one.purpose.code == values.get("purpose")), None)
     if offer is None:
@@ -164,7 +162,7 @@ def grounds_of(visit: Visit, values: dict[str, Any]) -> tuple[Grounds | None, Fa
     somebody = launched(visit)
     reference = f"{systems.local_id(owner, 'case')}|{case}" if case else ""
     theirs = owner if reference and owner != somebody.agency else ""
-    return Grounds(somebody.as_requester(offer.role), offer.purpose.code, reference, theirs, reason), []
+    return Stated(somebody.as_requester(offer.role), Grounds(offer.purpose.code, reference, theirs, reason)), []
 
 
 def _owner(offer: Offer, stated: str) -> str | None:

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from gateway.exchanges.agencies import profile
 from gateway.exchanges.dispute_record import Dispute, dispute_record
+from gateway.exchanges.grounds import NONE
 from gateway.exchanges.request_contact import ContactRequest, request_contact
 from gateway.exchanges.staff import name_of
 from gateway.fhir.outcomes import NotFound, Unprocessable
@@ -37,17 +38,15 @@ async def disputed(visit: Visit) -> Response:
     fields = _wrong_fields(visit)
     values, faults = read(fields, visit.form)
     own = values["owner_of"] == act.launched(visit).agency
-    grounds, more = (None, []) if own else act.grounds_of(visit, values)
+    stated, more = (None, []) if own else act.grounds_of(visit, values)
     more += [] if own or values["phone"] else [("phone", PHONE)]
     faults += [one for one in more if one[0] not in dict(faults)]
     if faults:
         return _wrong(visit, faults)
     request = Dispute(
-        requester=grounds.requester if grounds else act.colleague(visit), person=act.patient(visit), owner=values["owner_of"],
-        sentence=values["sentence"], said_by=values["said_by"], purpose=grounds.purpose if grounds else "",
-        case_reference=grounds.case_reference if grounds else "", case_owner=grounds.case_owner if grounds else "",
-        reason=grounds.reason if grounds else "", name=act.launched(visit).user, phone=values["phone"],
-        request_id=visit.request_id,
+        requester=stated.requester if stated else act.colleague(visit), person=act.patient(visit), owner=values["owner_of"],
+        sentence=values["sentence"], said_by=values["said_by"], grounds=stated.grounds if stated else NONE,
+        name=act.launched(visit).user, phone=values["phone"], request_id=visit.request_id,
     )  # fmt: skip
     try:
         await visit.web.ledger.run_alone(dispute_record, request)
@@ -84,15 +83,15 @@ async def called(visit: Visit) -> Response:
     act.check_allowed(visit, "call-back")
     fields = _call_fields(visit)
     values, faults = read(fields, visit.form)
-    grounds, more = act.grounds_of(visit, values)
+    stated, more = act.grounds_of(visit, values)
     faults += [one for one in more if one[0] not in dict(faults)]
-    if grounds is None or faults:
+    if stated is None or faults:
         return act.form_page(visit, "call-back", fields, faults=faults, before=CALL_BEFORE)
-    person = act.patient(visit)
+    person, grounds = act.patient(visit), stated.grounds
+    grounds = grounds._replace(reason=grounds.reason or values["why"])
     request = ContactRequest(
-        grounds.requester, person.nhs, person.birth_date, grounds.purpose, values["name"], values["phone"],
-        grounds.reason or values["why"], grounds.case_reference, grounds.case_owner, visit.request_id,
-    )  # fmt: skip
+        stated.requester, person.nhs, person.birth_date, grounds, values["name"], values["phone"], visit.request_id
+    )
     await visit.web.ledger.run_alone(request_contact, request)
     return act.done(visit, "call-back")
 

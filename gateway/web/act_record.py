@@ -46,16 +46,14 @@ async def related(visit: Visit) -> Response:
     """``POST /act/relationship``. Raises Forbidden, TooMany."""
     act.check_allowed(visit, "relationship")
     values, faults = read(_relationship_fields(visit), visit.form)
-    grounds, more = act.grounds_of(visit, values) if values[ASKS] else (None, [])
+    stated, more = act.grounds_of(visit, values) if values[ASKS] else (None, [])
     faults += [one for one in [*more, *_asked_of_others(values)] if one[0] not in dict(faults)]
     if faults:
         return _relationship(visit, faults)
     request = RelationshipRequest(
-        requester=grounds.requester if grounds else act.colleague(visit),
+        requester=stated.requester if stated else act.colleague(visit),
         patient=act.patient(visit), role=values["role"], told_by=values["told_by"], told_on=values["told_on"],
-        nhs=values["nhs"], given=values["given"], birth_date=values["birth_date"], ask_others=grounds is not None,
-        purpose=grounds.purpose if grounds else "", case_reference=grounds.case_reference if grounds else "",
-        case_owner=grounds.case_owner if grounds else "", reason=grounds.reason if grounds else "",
+        nhs=values["nhs"], given=values["given"], birth_date=values["birth_date"], grounds=stated.grounds if stated else None,
         name=act.launched(visit).user, phone=values["phone"], request_id=visit.request_id,
     )  # fmt: skip
     try:

@@ -42,11 +42,11 @@ async def watch(visit: Visit) -> Response:
     values, faults = read(_fields(visit), visit.form)
     end = _end(values["until"])
     faults += [("until", END)] if end is None and not [name for name, _ in faults if name == "until"] else []
-    grounds, more = act.grounds_of(visit, values)
-    if grounds is None or end is None or faults:
+    stated, more = act.grounds_of(visit, values)
+    if stated is None or end is None or faults:
         return await _form(visit, faults + [one for one in more if one[0] not in dict(faults)])
     for topic in values["topics"]:
-        await visit.web.ledger.run_alone(subscribe, _subscription(visit, grounds, topic, end, values["team"]))
+        await visit.web.ledger.run_alone(subscribe, _subscription(visit, stated, topic, end, values["team"]))
     return act.done(visit, NAME)
 
 
@@ -88,23 +88,24 @@ def _fields(visit: Visit) -> tuple[Field, ...]:
     )  # fmt: skip
 
 
-def _subscription(visit: Visit, grounds: act.Grounds, topic: str, end: datetime, team: str) -> Subscribe:
+def _subscription(visit: Visit, stated: act.Stated, topic: str, end: datetime, team: str) -> Subscribe:
     """A subscription that is read in the inbox: nobody's endpoint is called."""
     ctx, nhs = visit.web.context, act.patient(visit).nhs
+    (requester, grounds), user = stated, stated.requester.user
     purpose = {"system": systems.code_system("purpose", ctx.base), "code": grounds.purpose}
     filtered = {"url": systems.BACKPORT_FILTER, "valueString": f"patient:identifier={systems.NHS_NUMBER}|{nhs}"}
     resource: dict[str, Any] = {
         "resourceType": "Subscription",
         "extension": [{"url": systems.extension("purpose", ctx.base), "valueCoding": purpose}],
         "status": "requested",
-        "reason": f"{team or grounds.requester.user}, by {grounds.requester.user}" if team else grounds.requester.user,
+        "reason": f"{team}, by {user}" if team else user,
         "criteria": systems.topic(topic, ctx.base),
         "_criteria": {"extension": [filtered]},
         "channel": {"type": "message", "payload": "application/fhir+json"},
         "end": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     return Subscribe(
-        grounds.requester, resource, topic, Wanted(nhs=nhs), grounds.purpose, grounds.case_reference, grounds.case_owner,
+        requester, resource, topic, Wanted(nhs=nhs), grounds.purpose, grounds.case_reference, grounds.case_owner,
         clock.micros(end), grounds.reason, request_id=visit.request_id,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.by_hand import OwnPatient
 from gateway.exchanges.confirm_relationship import confirm_relationship, reject_relationship, state_relationship
 from gateway.exchanges.dispute_record import Dispute, accept_dispute, close_dispute, dispute_record
+from gateway.exchanges.grounds import NONE, Grounds
 from gateway.exchanges.interests import Interests, record_interests
 from gateway.exchanges.markers import MarkRequest, end_marker, set_marker
 from gateway.exchanges.questions import Answered, list_questions
@@ -24,6 +25,7 @@ from tests.data.edge import count_rows, exchange, log_of, without_log
 from tests.world import World, groups, part
 
 WHY = "The plan of the family rests on it"
+GROUNDS = Grounds("duty-to-share-16la", "urn:trust|C-9", reason=WHY)
 
 
 def nurse(user: str = "nurse7", *purposes: str) -> Requester:
@@ -48,10 +50,7 @@ def relationship(patient: Person = AMINA, other: Person = RUBY, **more: Any) -> 
 
 
 def asking(**more: Any) -> dict[str, Any]:
-    return {
-        "ask_others": True, "purpose": "duty-to-share-16la", "case_reference": "urn:trust|C-9", "reason": WHY,
-        "name": "Nurse Seven", "phone": "01632 960111", **more,
-    }  # fmt: skip
+    return {"grounds": GROUNDS, "name": "Nurse Seven", "phone": "01632 960111", **more}
 
 
 async def questions(world: World, requester: Requester) -> list[Item]:
@@ -146,9 +145,11 @@ async def test_nobody_is_asked_unless_staff_wish_it_and_the_purpose_is_theirs(fe
     assert await questions(fed, council_worker()) == []
     before = without_log(await count_rows(fed))
     with pytest.raises(Forbidden):
-        await run(fed, record_relationship, relationship(BETH, LEO, **asking(purpose="safeguarding-s47")))
+        await run(
+            fed, record_relationship, relationship(BETH, LEO, **asking(grounds=GROUNDS._replace(purpose="safeguarding-s47")))
+        )
     with pytest.raises(Forbidden):
-        await run(fed, record_relationship, relationship(BETH, LEO, **asking(case_reference="")))
+        await run(fed, record_relationship, relationship(BETH, LEO, **asking(grounds=GROUNDS._replace(case_reference=""))))
     assert without_log(await count_rows(fed)) == before
 
 
@@ -320,7 +321,7 @@ async def test_what_does_not_stand_cannot_be_ended(fed: World) -> None:
 def dispute(owner: str, person: Person = LEO, **more: Any) -> Dispute:
     given = {
         "requester": nurse(), "person": own(person), "owner": owner, "sentence": "The plan ended in March", "said_by": "a-parent",
-        **{name: value for name, value in asking().items() if name != "ask_others"}, **more,
+        **asking(), **more,
     }  # fmt: skip
     return Dispute(**given)
 
@@ -340,7 +341,7 @@ async def test_this_is_wrong_reaches_whose_record_it_is_and_is_shown_with_the_li
 
 async def test_what_is_wrong_in_our_own_record_is_marked_at_once_and_a_colleague_looks_at_it(fed: World) -> None:
     """Who took it down does not close it."""
-    await run(fed, dispute_record, dispute(TRUST, AMINA, said_by="the-person", purpose="", case_reference=""))
+    await run(fed, dispute_record, dispute(TRUST, AMINA, said_by="the-person", grounds=NONE))
     assert await standing(fed, AMINA) == {"disputed-by-person": "active"}
     assert await markers_told(fed) == ["disputed-by-person"]
     item = (await questions(fed, nurse("nurse8")))[0]
@@ -355,7 +356,7 @@ async def test_a_dispute_goes_to_nobody_else_and_tells_nobody_whether_somebody_i
     await run(fed, dispute_record, dispute(HEALTH_VISITING))
     assert len(await questions(fed, council_worker())) == 1
     assert await questions(fed, Requester("x", HEALTH_VISITING, frozenset(), "hv1", "duty-worker")) == []
-    for more in ({"purpose": "early-help"}, {"case_reference": ""}):
+    for more in ({"grounds": GROUNDS._replace(purpose="early-help")}, {"grounds": GROUNDS._replace(case_reference="")}):
         with pytest.raises(Forbidden):
             await run(fed, dispute_record, dispute(COUNCIL, **more))
     for more, where in (({"said_by": "me"}, "said_by"), ({"owner": "NOWHERE"}, "owner")):

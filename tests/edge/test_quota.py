@@ -16,6 +16,7 @@ from gateway.exchanges import administer
 from gateway.exchanges.by_hand import OwnPatient
 from gateway.exchanges.charge import charge_for
 from gateway.exchanges.dispute_record import Dispute, dispute_record
+from gateway.exchanges.grounds import Grounds
 from gateway.exchanges.look_up_status import LookupRequest, look_up_status
 from gateway.exchanges.record_relationship import RelationshipRequest, record_relationship
 from gateway.fhir.outcomes import TooMany
@@ -185,7 +186,7 @@ async def held(world: World, *keys: bytes) -> list[Any]:
 async def test_what_staff_bring_elsewhere_is_charged_like_a_lookup(fed: World) -> None:
     """A dispute and a relationship to confirm; over the quota the known and the stranger alike, and nothing is kept."""
     nurse = Requester("trust-epr", "TMH01", frozenset(), "nurse7", "care-coordinator", frozenset({"duty-to-share-16la"}))
-    why = {"purpose": "duty-to-share-16la", "case_reference": "urn:trust|C-9", "reason": "The plan rests on it"}
+    why = {"grounds": Grounds("duty-to-share-16la", "urn:trust|C-9", reason="The plan rests on it")}
 
     def wrong(person: Person) -> Dispute:
         return Dispute(nurse, OwnPatient(person.nhs, person.born), "TLA01", "It ended in March", "a-parent", **why)
@@ -193,7 +194,7 @@ async def test_what_staff_bring_elsewhere_is_charged_like_a_lookup(fed: World) -
     for person in SOMEBODY[:LIMIT]:
         await fed.gateway.ledger.run_alone(dispute_record, wrong(person))
     planted = RelationshipRequest(
-        nurse, OwnPatient(AMINA.nhs), "CHILD", "the-person", nhs=people.RUBY.nhs, ask_others=True, **why
+        nurse, OwnPatient(AMINA.nhs), "CHILD", "the-person", nhs=people.RUBY.nhs, **why
     )  # fmt: skip
     before = without_log(await count_rows(fed))
     for exchange_of, request in (

@@ -13,6 +13,7 @@ from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, COUNCIL, SCHOOL_NURSING, STRANGER, TRUST, VOLUNTARY
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.administer import NewAgency, add_agency
+from gateway.exchanges.grounds import Grounds
 from gateway.exchanges.request_contact import ContactRequest, request_contact
 from gateway.exchanges.shield import ShieldRequest, set_shield
 from gateway.fhir import systems
@@ -270,7 +271,7 @@ async def test_inboxes_of_agencies_are_their_own(world: World, issuer: Issuer, b
 async def asked_back(world: World, name: str = "Nurse One", phone: str = "01632 960999", reason: str = "To plan") -> None:
     """Somebody asks to be rung back about Amina, whom the trust holds."""
     requester = Requester("school-nursing-system", SCHOOL_NURSING, frozenset(), "sn1", "school-nurse", frozenset({"early-help"}))
-    request = ContactRequest(requester, AMINA.nhs, AMINA.born, "early-help", name, phone, reason)
+    request = ContactRequest(requester, AMINA.nhs, AMINA.born, Grounds("early-help", reason=reason), name, phone)
     await world.gateway.ledger.run_alone(request_contact, request)
 
 
