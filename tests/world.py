@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from gateway import deployment
+from gateway.api.application import App
 from gateway.audit.entry import DONE, Kind
 from gateway.demo import people
 from gateway.demo.client import assertion
@@ -25,6 +26,7 @@ from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.ledger_postgres import PostgresLedger
 from gateway.store.sql import Hold, Read, Write
 from gateway.store.standing import SET_POLICY
+from gateway.web.visits import Web
 
 BASE = "http://gateway.test"
 FHIR_JSON = "application/fhir+json"
@@ -39,7 +41,14 @@ class World:
     gateway: deployment.Gateway
     client: httpx.AsyncClient
     keys: Path
+    app: App
     tokens: dict[tuple[Any, ...], str] = field(default_factory=dict)
+
+    @property
+    def web(self) -> Web:
+        """What its pages stand on."""
+        found: Web = self.app.state.web
+        return found
 
     async def token(self, client_id: str, user: str = "", role: str = "", *purposes: str) -> str:
         """An access token through the real token endpoint."""

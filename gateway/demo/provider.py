@@ -12,14 +12,13 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from html import escape
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.demo.client import P384_BYTES, encoded, signed
-from gateway.demo.listening import Listening
+from gateway.demo.listening import JSON, Answer, Listening, Speaking
 from gateway.demo.people import COUNCIL, HEALTH_VISITING, SCHOOL_NURSING, TRUST, VOLUNTARY
 from gateway.exchanges.administer_sign_in import add_provider
 from gateway.exchanges.staff import Provider
@@ -59,7 +58,7 @@ class DemoProvider(Listening):
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     _key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP384R1()))
 
-    def handler(self) -> type[BaseHTTPRequestHandler]:
+    def handler(self) -> type[Speaking]:
         """What answers a browser and the gateway."""
         return _handler(self)
 
@@ -128,19 +127,6 @@ def _page(title: str, body: str) -> str:
     return f'<!doctype html><html lang="en-GB"><meta charset="utf-8"><title>{title}</title><h1>{title}</h1>{body}</html>'
 
 
-JSON, HTML = "application/json", "text/html; charset=utf-8"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a browser or the gateway is told."""
-
-    status: int
-    text: str
-    kind: str = HTML
-    location: str = ""
-
-
 def answered(provider: DemoProvider, target: str) -> Answer:
     """What stands at an address: ``/AGENCY/...``."""
     parts = urlsplit(target)
@@ -157,29 +143,14 @@ def answered(provider: DemoProvider, target: str) -> Answer:
     return found() if found else Answer(404, _page("Nothing here", ""))
 
 
-def _handler(provider: DemoProvider) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+def _handler(provider: DemoProvider) -> type[Speaking]:
+    class Handler(Speaking):
         def do_GET(self) -> None:
             self.say(answered(provider, self.path))
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            body = self.body().decode()
             told = provider.token(self.path.split("/")[1], {name: values[0] for name, values in parse_qs(body).items()})
             self.say(Answer(400 if told is None else 200, json.dumps(told or {"error": "invalid_grant"}), JSON))
-
-        def say(self, answer: Answer) -> None:
-            raw = answer.text.encode()
-            self.send_response(answer.status)
-            headers = {"Content-Type": answer.kind, "Content-Length": str(len(raw)), "Location": answer.location}
-            for name, value in headers.items():
-                if value:
-                    self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(raw)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
 
     return Handler

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from gateway.demo.listening import Listening
+from gateway.demo.listening import Listening, Speaking
 from gateway.notification import signatures
 
 
@@ -28,23 +27,17 @@ class Receiver(Listening):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/$process-message"
 
-    def handler(self) -> type[BaseHTTPRequestHandler]:
+    def handler(self) -> type[Speaking]:
         """Answers a post with the status of what became of it."""
         receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(Speaking):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                status = receiver.take({name.lower(): value for name, value in self.headers.items()}, body)
+                status = receiver.take({name.lower(): value for name, value in self.headers.items()}, self.body())
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.send_header("Connection", "close")
                 self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Say nothing: the story is told elsewhere."""
 
         return Handler
 

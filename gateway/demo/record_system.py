@@ -17,7 +17,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape, unescape
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
@@ -27,9 +26,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.demo.client import P384_BYTES, encoded, signed
-from gateway.demo.listening import Listening
+from gateway.demo.listening import JSON, Answer, Listening, Speaking
 from gateway.demo.people import Person
-from gateway.demo.provider import HTML, JSON, Answer
 from gateway.fhir import systems
 
 CLIENT = "think-family-page"  # under which it knows the gateway's page
@@ -56,7 +54,7 @@ class DemoRecordSystem(Listening):
     read: list[str] = field(default_factory=list)  # what was read by an access token
     _key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP384R1()))
 
-    def handler(self) -> type[BaseHTTPRequestHandler]:
+    def handler(self) -> type[Speaking]:
         """What answers a browser and the gateway."""
         return _handler(self)
 
@@ -276,15 +274,13 @@ def _authorized(system: DemoRecordSystem, asked: dict[str, str]) -> Answer:
     return Answer(302, "", location=system.let_in(asked, launch["patient"], launch["user"], launch["purpose"]))
 
 
-def _handler(system: DemoRecordSystem) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+def _handler(system: DemoRecordSystem) -> type[Speaking]:
+    class Handler(Speaking):
         def do_GET(self) -> None:
             self.say(answered(system, self.path, self.headers.get("Authorization", "").removeprefix("Bearer ")))
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            body = self.body().decode()
             form = {name: values[0] for name, values in parse_qs(body).items()}
             told = system.token({**self.basic(), **form}) if self.path == "/token" else None
             self.say(Answer(400 if told is None else 200, json.dumps(told or {"error": "invalid_grant"}), JSON))
@@ -293,18 +289,5 @@ def _handler(system: DemoRecordSystem) -> type[BaseHTTPRequestHandler]:
             kind, _, held = self.headers.get("Authorization", "").partition(" ")
             user, _, secret = base64.b64decode(held).decode().partition(":") if kind == "Basic" else ("", "", "")
             return {"client_id": user, "secret": secret} if user else {}
-
-        def say(self, answer: Answer) -> None:
-            raw = answer.text.encode()
-            self.send_response(answer.status)
-            headers = {"Content-Type": answer.kind or HTML, "Content-Length": str(len(raw)), "Location": answer.location}
-            for name, value in headers.items():
-                if value:
-                    self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(raw)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
 
     return Handler

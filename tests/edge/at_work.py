@@ -32,8 +32,7 @@ async def at_work(
     )  # fmt: skip
     opened = await ledger.run_alone(launch, ask)
     assert opened.launched is not None, opened.reason
-    web = world.client._transport.app.state.web  # type: ignore[attr-defined]
-    browser.client.cookies.set(web.cookie(COOKIE), held)
+    browser.client.cookies.set(world.web.cookie(COOKIE), held)
     CSRF[id(browser)] = csrf
     return browser
 

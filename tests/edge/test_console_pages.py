@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from gateway.audit.questions import QUESTIONS
+from gateway.audit.questions import QUESTIONS, Question
 from gateway.demo.people import AMINA, COUNCIL, STRANGER, TRUST
 from gateway.exchanges import bulk_audit
 from gateway.settings import Settings
@@ -28,8 +28,8 @@ def settings(settings: Settings) -> Settings:
     return opened_in_danger(settings)
 
 
-def filled(question: object) -> dict[str, str]:
-    return {one.name: FILLED[one.name] for one in question.fields if one.name in FILLED}  # type: ignore[attr-defined]
+def filled(question: Question) -> dict[str, str]:
+    return {one.name: FILLED[one.name] for one in question.fields if one.name in FILLED}
 
 
 async def another_signs_in(issuer: Issuer, browser: Browser, agency: str, *groups: str) -> None:

@@ -86,7 +86,7 @@ async def test_what_the_card_was_for_is_offered_first(fed: World, ward: Ehr, bro
 
 async def test_a_role_without_any_agreement_is_told_so(fed: World, ward: Ehr, browser: Browser) -> None:
     """It depends on who asks alone."""
-    ctx, feeds = fed.gateway.context, fed.client._transport.app.state.web.feeds  # type: ignore[attr-defined]
+    ctx, feeds = fed.gateway.context, fed.web.feeds
     nobody = Launched(
         "1", "TSN01", "school-nursing-system", "sn1", ("school-nurse",), "c", PatientInContext("9990001006", "1991-03-14")
     )

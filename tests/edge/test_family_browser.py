@@ -5,12 +5,10 @@ Debian's chromium through Playwright. Where there is no chromium on the machine 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 
 import pytest
-import uvicorn
-from playwright.async_api import async_playwright
 
 from gateway.demo.people import AMINA, BETH, LEO, STRANGER, TRUST, Person
 from gateway.demo.provider import DemoProvider
@@ -22,9 +20,8 @@ from gateway.settings import Settings
 from tests.edge.durable import change
 from tests.edge.guardians import IN_DANGER, JUSTIFICATION, opened_in_danger, settled
 from tests.edge.record_system import CARE, leave
-from tests.edge.served import free_port
 from tests.edge.test_family import CASE, DUTY, FAMILY
-from tests.edge.test_web_browser import CHROMIUM, Screen
+from tests.edge.test_web_browser import CHROMIUM, Screen, window
 from tests.edge.test_web_pages import HOSTILE
 from tests.stories.county import flag, patient, related, tells, wishes
 from tests.world import World
@@ -37,6 +34,13 @@ WARD = "trust-urgent"  # its users may plan care, and look where somebody's life
 PEOPLE = {"amina": AMINA, "beth": BETH, "ned": STRANGER, "leo": LEO}
 
 
+@dataclass
+class Ward(Screen):
+    """A window at work in the ward's record system."""
+
+    charts: DemoRecordSystem = field(kw_only=True)
+
+
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """With agreements for emergencies on both sides."""
@@ -46,44 +50,33 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def ward(fed: World) -> AsyncIterator[Screen]:
+async def ward(fed: World) -> AsyncIterator[Ward]:
     """A window, the ward's record system behind it, and the world served over a real socket."""
     await settled(fed)
-    port = free_port()
-    app = fed.client._transport.app  # type: ignore[attr-defined]
-    root = app.state.web.root = f"http://127.0.0.1:{port}"
-    object.__setattr__(fed.gateway.context, "url", f"{root}/fhir")
-    system = DemoRecordSystem(root, fed.keys / f"{WARD}.pem", dict(PEOPLE)).up()
-    await fed.gateway.ledger.run_alone(register_card_client, CardRegistration(WARD, system.iss, CARE))
-    await fed.gateway.ledger.run_alone(add_launch_system, LaunchSystem(system.iss, WARD, CLIENT, "", "", {}))
-    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_config=None))
-    serving = asyncio.create_task(server.serve())
-    try:
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            context = await browser.new_context(locale="en-GB")
-            screen = Screen(root, await context.new_page(), context, DemoProvider())
-            screen.charts = system  # type: ignore[attr-defined]
-            yield screen.listen()
-            await browser.close()
-    finally:
-        server.should_exit = True
-        await serving
-        system.down()
+    async with window(fed) as (page, context):
+        root = fed.web.root
+        object.__setattr__(fed.gateway.context, "url", f"{root}/fhir")
+        system = DemoRecordSystem(root, fed.keys / f"{WARD}.pem", dict(PEOPLE)).up()
+        await fed.gateway.ledger.run_alone(register_card_client, CardRegistration(WARD, system.iss, CARE))
+        await fed.gateway.ledger.run_alone(add_launch_system, LaunchSystem(system.iss, WARD, CLIENT, "", "", {}))
+        try:
+            yield Ward(root, page, context, DemoProvider(), charts=system).listen()
+        finally:
+            system.down()
 
 
-async def chart(screen: Screen, who: str, user: str = "nurse7") -> None:
-    await screen.page.goto(f"{screen.charts.root}/chart?patient={who}&user={user}")  # type: ignore[attr-defined]
+async def chart(screen: Ward, who: str, user: str = "nurse7") -> None:
+    await screen.page.goto(f"{screen.charts.root}/chart?patient={who}&user={user}")
 
 
-async def page_of(screen: Screen, who: str, user: str = "nurse7") -> None:
+async def page_of(screen: Ward, who: str, user: str = "nurse7") -> None:
     """From the chart by the card's link to the page, and its form."""
     await chart(screen, who, user)
     await screen.page.get_by_role("link", name="Open the family page").click()
     await screen.page.wait_for_url(f"{screen.root}/family")
 
 
-async def shows(screen: Screen, who: str, user: str = "nurse7") -> None:
+async def shows(screen: Ward, who: str, user: str = "nurse7") -> None:
     """The answer for planning care."""
     await page_of(screen, who, user)
     await screen.page.get_by_role("button", name="Show family and services").click()
@@ -95,7 +88,7 @@ async def leave_for_leo(world: World) -> None:
     await wishes(world, "council-system", LEO, AMINA, leave(TRUST, CARE, *FAMILY))
 
 
-async def test_a_nurse_gets_from_the_chart_to_the_number_to_ring_by_keyboard_alone(fed: World, ward: Screen) -> None:
+async def test_a_nurse_gets_from_the_chart_to_the_number_to_ring_by_keyboard_alone(fed: World, ward: Ward) -> None:
     """Chart, card, launch, purpose, page: focus is always to be seen; nothing is asked of any other host."""
     await leave_for_leo(fed)
     await chart(ward, "amina")
@@ -113,11 +106,11 @@ async def test_a_nurse_gets_from_the_chart_to_the_number_to_ring_by_keyboard_alo
     assert "This patient is closed here" in await ward.text()
     assert ward.faults == []
     hosts = {url.split("/")[2] for url in ward.asked if not url.startswith("data:")}
-    assert hosts == {ward.root.split("/")[2], ward.charts.root.split("/")[2]}  # type: ignore[attr-defined]
+    assert hosts == {ward.root.split("/")[2], ward.charts.root.split("/")[2]}
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-async def test_every_path_passes_axe_on_a_phone_and_on_a_ward_pc(fed: World, ward: Screen, width: int) -> None:
+async def test_every_path_passes_axe_on_a_phone_and_on_a_ward_pc(fed: World, ward: Ward, width: int) -> None:
     """The choice, the answer with its picture, a refusal, details, faults, cannot say, an override, a stop, closed, launch."""
     await ward.page.set_viewport_size({"width": width, "height": 800})
     await leave_for_leo(fed)
@@ -153,7 +146,7 @@ async def test_every_path_passes_axe_on_a_phone_and_on_a_ward_pc(fed: World, war
     assert ward.faults == [one for one in ward.faults if "422" in one or "429" in one]
 
 
-async def fill_danger(screen: Screen) -> None:
+async def fill_danger(screen: Ward) -> None:
     await screen.page.get_by_label("Reference of your case").fill("RIO-77")
     await screen.page.get_by_label("I look without one").check()
     await screen.page.get_by_label("It is an emergency", exact=True).check()
@@ -161,7 +154,7 @@ async def fill_danger(screen: Screen) -> None:
     await screen.page.get_by_role("button", name="Look, and let them be told").click()
 
 
-async def test_refused_and_unknown_look_the_same_in_the_chart_and_on_the_page(fed: World, ward: Screen) -> None:
+async def test_refused_and_unknown_look_the_same_in_the_chart_and_on_the_page(fed: World, ward: Ward) -> None:
     """Card and page of Beth, who refused, and of a stranger: the same words, the same places."""
     seen = []
     for who, name in (("beth", BETH), ("ned", STRANGER)):
@@ -181,13 +174,13 @@ def _without(text: str, person: Person) -> str:
     return text.partition("Who is involved")[2].partition("Asked for:")[0]
 
 
-async def test_what_cannot_be_said_has_a_reason_and_a_number(fed: World, ward: Screen) -> None:
+async def test_what_cannot_be_said_has_a_reason_and_a_number(fed: World, ward: Ward) -> None:
     """The duty's path: case and reason first; a child that is protected is a desk to ring, not a name."""
     await tells(fed, "council-system", patient(LEO, restriction="protected"))
-    object.__setattr__(ward.charts, "key_file", fed.keys / "trust-epr.pem")  # type: ignore[attr-defined]
+    object.__setattr__(ward.charts, "key_file", fed.keys / "trust-epr.pem")
     change(fed.settings, "DELETE FROM launch_system")
-    await fed.gateway.ledger.run_alone(add_launch_system, LaunchSystem(ward.charts.iss, "trust-epr", CLIENT, "", "", {}))  # type: ignore[attr-defined]
-    await ward.page.goto(ward.charts.opens("amina", "cc4"))  # type: ignore[attr-defined]
+    await fed.gateway.ledger.run_alone(add_launch_system, LaunchSystem(ward.charts.iss, "trust-epr", CLIENT, "", "", {}))
+    await ward.page.goto(ward.charts.opens("amina", "cc4"))
     await ward.page.get_by_label("Because a child's safety or welfare may need it").check()
     await ward.page.get_by_role("button", name="Show family and services").click()
     await ward.page.get_by_label("Reference of your case").fill(CASE["case"])
@@ -200,18 +193,18 @@ async def test_what_cannot_be_said_has_a_reason_and_a_number(fed: World, ward: S
     await ward.check()
 
 
-async def test_a_page_that_was_left_open_asks_about_nobody_once_another_chart_is_open(fed: World, ward: Screen) -> None:
+async def test_a_page_that_was_left_open_asks_about_nobody_once_another_chart_is_open(fed: World, ward: Ward) -> None:
     """Two windows of one browser: the older one's form does nothing and says so."""
     await page_of(ward, "amina")
     other = await ward.context.new_page()
-    await other.goto(ward.charts.opens("beth", "nurse7"))  # type: ignore[attr-defined]
+    await other.goto(ward.charts.opens("beth", "nurse7"))
     await ward.page.get_by_role("button", name="Show family and services").click()
     await ward.page.wait_for_selector("text=Nothing was done")
     await ward.to("/family")
     assert "BETH SAMPLE" in await ward.text()
 
 
-async def test_a_lost_session_leads_back_to_the_record_system(fed: World, ward: Screen) -> None:
+async def test_a_lost_session_leads_back_to_the_record_system(fed: World, ward: Ward) -> None:
     """A form says that nothing was done; a page leads to the launch."""
     await page_of(ward, "amina")
     change(fed.settings, "DELETE FROM session")
@@ -222,7 +215,7 @@ async def test_a_lost_session_leads_back_to_the_record_system(fed: World, ward: 
     assert ward.page.url == f"{ward.root}/launch"
 
 
-async def test_hostile_names_are_text_in_the_picture_and_on_the_page(fed: World, ward: Screen) -> None:
+async def test_hostile_names_are_text_in_the_picture_and_on_the_page(fed: World, ward: Ward) -> None:
     """Nothing runs, nothing is fetched; whoever reads sees the signs."""
     texts = [text.replace("\x00", "") for text in HOSTILE]
     made = flag(LEO, "hostile")
@@ -233,7 +226,7 @@ async def test_hostile_names_are_text_in_the_picture_and_on_the_page(fed: World,
     change(fed.settings, "UPDATE agency SET name = '<svg onload=alert(9)>' WHERE code = 'TLA01'")
     change(fed.settings, "UPDATE agency SET version = version + 1")
     PEOPLE_HOSTILE = Person("hostile", AMINA.nhs, AMINA.born, texts[4], texts[2])
-    ward.charts.patients["amina"] = PEOPLE_HOSTILE  # type: ignore[attr-defined]
+    ward.charts.patients["amina"] = PEOPLE_HOSTILE
     await shows(ward, "amina")
     read = await ward.text()
     for text in (texts[0], texts[1], texts[2], texts[4], "<svg onload=alert(9)>"):
@@ -243,7 +236,7 @@ async def test_hostile_names_are_text_in_the_picture_and_on_the_page(fed: World,
     assert not [url for url in ward.asked if not url.startswith("http://127.0.0.1:")]
 
 
-async def test_on_paper_stand_the_numbers_the_picture_and_where_not_to_file_it(fed: World, ward: Screen) -> None:
+async def test_on_paper_stand_the_numbers_the_picture_and_where_not_to_file_it(fed: World, ward: Ward) -> None:
     """Forms and navigation are left out."""
     await leave_for_leo(fed)
     await shows(ward, "amina", "cc4")

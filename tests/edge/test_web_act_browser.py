@@ -25,9 +25,8 @@ ACTS = ("watch", "wish", "relationship", "markers", "wrong", "call-back")
 async def open_patient(world: World, screen: Screen, browser: Browser) -> None:
     """The coordinator's window with the mother's record open."""
     await at_work(world, browser, AMINA, "care-coordinator")
-    web = world.client._transport.app.state.web  # type: ignore[attr-defined]
-    held = browser.client.cookies[web.cookie(COOKIE)]
-    await screen.context.add_cookies([{"name": web.cookie(COOKIE), "value": held, "url": screen.root}])
+    held = browser.client.cookies[world.web.cookie(COOKIE)]
+    await screen.context.add_cookies([{"name": world.web.cookie(COOKIE), "value": held, "url": screen.root}])
 
 
 async def test_somebody_finds_out_what_they_may_share_by_keyboard_alone(world: World, screen: Screen) -> None:

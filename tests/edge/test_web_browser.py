@@ -6,9 +6,11 @@ Debian's chromium through Playwright. Where there is no chromium on the machine 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Self
 
 import pytest
 import uvicorn
@@ -46,7 +48,7 @@ class Screen:
     faults: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
-    def listen(self) -> Screen:
+    def listen(self) -> Self:
         self.page.on("console", lambda one: self.faults.append(one.text) if self.is_our_error(one) else None)
         self.page.on("dialog", lambda one: self.faults.append(f"dialog: {one.message}"))
         self.page.on("pageerror", lambda one: self.faults.append(str(one)))
@@ -93,26 +95,33 @@ FOCUSED = """() => { const one = document.activeElement;
     return one === document.body ? '' : one.type === 'radio' || ['TEXTAREA', 'INPUT', 'SELECT'].includes(one.tagName) ? one.labels[0].textContent : one.textContent; }"""
 
 
-@pytest.fixture
-async def screen(world: World) -> AsyncIterator[Screen]:
-    """A window of a desk's size, on the world served over a real socket, with the demonstration's sign-in."""
+@contextlib.asynccontextmanager
+async def window(world: World) -> AsyncIterator[tuple[Page, BrowserContext]]:
+    """A browser's window, and the world served over a real socket, at an address that its pages know by then."""
     port = free_port()
-    provider = DemoProvider().up()
-    web = world.client._transport.app.state.web  # type: ignore[attr-defined]
-    web.root = f"http://127.0.0.1:{port}"
-    await provider.register(world.gateway.ledger)
-    config = uvicorn.Config(world.client._transport.app, port=port, lifespan="off", log_config=None)  # type: ignore[attr-defined]
-    server = uvicorn.Server(config)
+    world.web.root = f"http://127.0.0.1:{port}"
+    server = uvicorn.Server(uvicorn.Config(world.app, port=port, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve())
     try:
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             context = await browser.new_context(locale="en-GB")
-            yield Screen(web.root, await context.new_page(), context, provider).listen()
+            yield await context.new_page(), context
             await browser.close()
     finally:
         server.should_exit = True
         await serving
+
+
+@pytest.fixture
+async def screen(world: World) -> AsyncIterator[Screen]:
+    """A window of a desk's size, on the served world, with the demonstration's sign-in."""
+    provider = DemoProvider().up()
+    await provider.register(world.gateway.ledger)
+    try:
+        async with window(world) as (page, context):
+            yield Screen(world.web.root, page, context, provider).listen()
+    finally:
         provider.down()
 
 

@@ -239,8 +239,7 @@ async def test_an_issuer_that_is_down_or_refuses_signs_nobody_in(world: World, i
 
 
 def world_web(world: World) -> Any:
-    transport = world.client._transport
-    return transport.app.state.web  # type: ignore[attr-defined]
+    return world.web
 
 
 async def test_a_new_key_of_the_issuer_is_fetched_when_it_is_met(world: World, issuer: Issuer, browser: Browser) -> None:
