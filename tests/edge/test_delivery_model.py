@@ -82,7 +82,7 @@ class Outbox(RuleBasedStateMachine):
         gateway.deliverer.steps = (0.0,) * 200  # nothing is given up within a test
         await register(gateway, self.clients[1])
         client = httpx.AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url=BASE)
-        world = World(made, gateway, client, self.clients[0])
+        world = World(made, gateway, client, self.clients[0], app)
         wish = people.consent(AMINA, AMINA, RULES, agency=TRUST, when=people.day(1))
         self.wish = await world.as_("trust-epr").post("/fhir/Consent", wish)
         assert self.wish.status_code == 201, self.wish.text
