@@ -20,9 +20,9 @@ from pathlib import Path
 from benchmarks.stand import result
 from gateway.audit.checkpoint import Key, sign
 from gateway.audit.entry import Entry, Kind
-from gateway.audit.leaf import leaf_of
+from gateway.audit.leaf import entry_bytes, leaf_of, way_within
 from gateway.audit.merkle import Frontier, inclusion_ranges, leaf_hash
-from gateway.audit.receipt import Receipt
+from gateway.audit.receipt import Enclosed, Receipt
 from gateway.audit.verify import verify
 from gateway.exchanges.context import entry_id
 from gateway.store import audit_log, clock, migrate
@@ -63,10 +63,10 @@ def main() -> None:
 def append_and_verify(vault: Vault, now: int) -> None:
     """Seal, grow the tree, and check the rows."""
     begun = time.process_time()
-    sealed = audit_log.seal_entries(vault, [entry(now + place) for place in range(ROWS)])
+    sealed = audit_log.seal_exchanges(vault, [(entry(now + place),) for place in range(ROWS)])
     frontier = Frontier().extend(sealed.leaves)
     result("audit_append_cpu_ms", (time.process_time() - begun) / ROWS * 1000)
-    rows = [(place, row, leaf) for place, (row, leaf) in enumerate(zip(sealed.rows, sealed.leaves, strict=True))]
+    rows = [(place, (row,), leaf) for place, (row, leaf) in enumerate(zip(sealed.rows, sealed.leaves, strict=True))]
     note = sign(ORIGIN, frontier.size, frontier.root(), vault.signing)
     begun = time.process_time()
     verdict = verify(rows, frontier, [note], [Key.of(ORIGIN, vault.signing)])
@@ -82,7 +82,7 @@ def on_disk(vault: Vault, folder: Path, now: int) -> None:
     migrate.upgrade(migrate.engine_of(file), "test")
     with sqlite3.connect(file, isolation_level=None) as db:
         for first in range(0, ROWS, 500):
-            sealed = audit_log.seal_entries(vault, [entry(now + first + step) for step in range(500)])
+            sealed = audit_log.seal_exchanges(vault, [(entry(now + first + step),) for step in range(500)])
             db.execute("BEGIN")
             db.executemany(audit_log.ADD_ENTRY.many_for_sqlite, sealed.rows)
             db.executemany(audit_log.ADD_LEAF.many_for_sqlite, audit_log.leaf_rows(sealed, first))
@@ -100,7 +100,9 @@ def on_disk(vault: Vault, folder: Path, now: int) -> None:
 def receipt(vault: Vault) -> None:
     """The largest proof of an entry in a log of ten million, as it is handed out."""
     hashes = max(len(inclusion_ranges(index, 10_000_000)) for index in (0, 1, 9_999_999, 5_000_000))
-    text = Receipt(9_999_999, (bytes(32),) * hashes, sign(ORIGIN, 10_000_000, bytes(32), vault.signing)).text()
+    rows = audit_log.seal_exchanges(vault, [[entry(clock.now()) for _ in range(9)]]).rows
+    enclosed = Enclosed(leaf_of(rows), entry_bytes(rows[1]), way_within(rows, 1))
+    text = Receipt(9_999_999, (bytes(32),) * hashes, sign(ORIGIN, 10_000_000, bytes(32), vault.signing), enclosed).text()
     result("inclusion_proof_bytes", len(text.encode()))
 
 
@@ -108,7 +110,7 @@ def export(vault: Vault, folder: Path) -> None:
     """Write an export and run its script on it."""
     folder.mkdir()
     tree, place = Frontier(), 0
-    example = audit_log.seal_entries(vault, [entry(clock.now())]).rows[0]
+    example = audit_log.seal_exchanges(vault, [(entry(clock.now()),)]).rows[0]
     with (
         (folder / "entries.jsonl").open("wb") as lines,
         (folder / "hashes.bin").open("wb") as hashes,
@@ -116,7 +118,7 @@ def export(vault: Vault, folder: Path) -> None:
     ):
         while tree.size < ENTRIES:
             leaves = [
-                leaf_of(example._replace(recorded=tree.size + step)) for step in range(min(HEAD_EVERY, ENTRIES - tree.size))
+                leaf_of([example._replace(recorded=tree.size + step)]) for step in range(min(HEAD_EVERY, ENTRIES - tree.size))
             ]
             lines.write(b"".join(line + b"\n" for line in leaves))
             hashed = [leaf_hash(line) for line in leaves]

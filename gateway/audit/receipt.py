@@ -1,41 +1,77 @@
-"""A receipt for one entry: C2SP tlog-proof, one text that proves, without the gateway, that an entry is in the log."""
+"""A receipt for one entry: C2SP tlog-proof, one text that proves, without the gateway, that an entry is in the log.
+
+Its extra data is JSON: the bytes of the leaf, and for the entry's holder the bytes of the entry and an inclusion proof
+(RFC 6962) that leads to the commitment of the leaf.
+"""
 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
+
+import orjson
 
 from gateway.audit.checkpoint import BadCheckpoint, Checkpoint, Key, encode, hash_of, number, parse_and_verify
+from gateway.audit.leaf import Way
 from gateway.audit.merkle import leaf_hash, verify_inclusion
 
 FIRST: Final = "c2sp.org/tlog-proof@v1"
 EXTRA, INDEX = "extra ", "index "
 MOST_LINES: Final = 63
+FORM = "not a receipt: its first line, extra data, an index, the proof, an empty line and a checkpoint"
+
+
+class Enclosed(NamedTuple):
+    """What a receipt holds beside its proof: the bytes of the leaf and, for the holder of one of its entries, those of the
+    entry and its way to the commitment of the leaf."""
+
+    leaf: bytes
+    entry: bytes = b""
+    way: Way = Way(0, ())
+
+    def data(self) -> bytes:
+        """One line of JSON."""
+        within = {"entry": self.entry.decode(), "place": self.way.place, "proof": [encode(one) for one in self.way.hashes]}
+        return orjson.dumps({"leaf": self.leaf.decode(), **(within if self.entry else {})})
+
+    def check(self) -> None:
+        """BadCheckpoint where the entry does not lead to the leaf."""
+        hashes = self.way.hashes
+        committed = _commitment(self.leaf)
+        if self.entry and not verify_inclusion(leaf_hash(self.entry), self.way.place, 1 << len(hashes), hashes, committed):
+            raise BadCheckpoint("the entry does not lead to the commitment of the leaf")
+
+
+def _commitment(leaf: bytes) -> bytes:
+    try:
+        return bytes.fromhex(orjson.loads(leaf)["commitment"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadCheckpoint("the bytes of the leaf are not those of a leaf") from error
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The place of an entry, the way from its leaf to the signed root, the checkpoint, and the bytes of the leaf, if given."""
+    """The place of an exchange, the way from its leaf to the signed root, the checkpoint, and what is enclosed."""
 
     index: int
     proof: tuple[bytes, ...]
     note: str
-    extra: bytes = b""
+    enclosed: Enclosed
 
     def text(self) -> str:
         """The receipt as it is handed out (``.tlog-proof``)."""
-        extra = [f"{EXTRA}{encode(self.extra)}\n"] if self.extra else []
+        extra = f"{EXTRA}{encode(self.enclosed.data())}\n"
         return "".join(
-            [f"{FIRST}\n", *extra, f"{INDEX}{self.index}\n", *(f"{encode(one)}\n" for one in self.proof), "\n", self.note]
+            [f"{FIRST}\n", extra, f"{INDEX}{self.index}\n", *(f"{encode(one)}\n" for one in self.proof), "\n", self.note]
         )
 
-    def check(self, keys: Iterable[Key], leaf: bytes = b"") -> Checkpoint:
-        """The checkpoint that vouches for the leaf hash, or for the leaf bytes in the receipt; BadCheckpoint where none does."""
+    def check(self, keys: Iterable[Key]) -> Checkpoint:
+        """The checkpoint that vouches for what is enclosed; BadCheckpoint where none does."""
         head = parse_and_verify(self.note, keys)
-        if not verify_inclusion(leaf or leaf_hash(self.extra), self.index, head.size, self.proof, head.root):
+        self.enclosed.check()
+        if not verify_inclusion(leaf_hash(self.enclosed.leaf), self.index, head.size, self.proof, head.root):
             raise BadCheckpoint("the proof does not lead from this entry to the signed root")
         return head
 
@@ -44,16 +80,19 @@ def parse_receipt(text: str) -> Receipt:
     """The receipt of a text; BadCheckpoint says what is wrong with its form."""
     head, empty, note = text.partition("\n\n")
     first, *lines = head.split("\n")
-    extra = _extra(lines.pop(0)) if lines and lines[0].startswith(EXTRA) else b""
-    if first != FIRST or not empty or not lines or not lines[0].startswith(INDEX) or len(lines) > MOST_LINES + 1:
-        raise BadCheckpoint("not a receipt: its first line, an index, the proof, an empty line and a checkpoint")
-    index, *proof = lines
+    if first != FIRST or not empty or len(lines) not in range(2, MOST_LINES + 3):
+        raise BadCheckpoint(FORM)
+    extra, index, *proof = lines
+    if not (extra.startswith(EXTRA) and index.startswith(INDEX)):
+        raise BadCheckpoint(FORM)
     hashes = tuple(hash_of(line, "a line of the proof") for line in proof)
-    return Receipt(number(index.removeprefix(INDEX), "the index"), hashes, note, extra)
+    return Receipt(number(index.removeprefix(INDEX), "the index"), hashes, note, _enclosed(extra.removeprefix(EXTRA)))
 
 
-def _extra(line: str) -> bytes:
+def _enclosed(line: str) -> Enclosed:
     try:
-        return base64.b64decode(line.removeprefix(EXTRA), validate=True)
-    except binascii.Error as error:
-        raise BadCheckpoint("the extra data is not base64") from error
+        told = orjson.loads(base64.b64decode(line, validate=True))
+        hashes = tuple(hash_of(one, "a line of the entry's proof") for one in told.get("proof", ()))
+        return Enclosed(told["leaf"].encode(), told.get("entry", "").encode(), Way(int(told.get("place", 0)), hashes))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadCheckpoint("the extra data is not what a receipt encloses") from error

@@ -1,8 +1,9 @@
 """Checks the access log against its tree and its signed checkpoints, and names the first entry that is not as written.
 
-Reads once, in order, in memory that does not grow with the log. Nothing here trusts the database: rows must give the
-leaf hashes, the leaf hashes must give the roots that were signed, and the head must be what they end in. What stands
-before the first bad index is proved as far as the checkpoints reach.
+An entry is here what has one place in the tree: the rows that one exchange wrote. The log is read once, in order, in memory
+that does not grow with it. Nothing here trusts the database: rows must give the leaf hashes, the leaf hashes must give the
+roots that were signed, and the head must be what they end in. What stands before the first bad index is proved as far as
+the checkpoints reach.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from itertools import islice
 from typing import Final
 
 from gateway.audit.checkpoint import BadCheckpoint, Checkpoint, Key, parse_and_verify
-from gateway.audit.leaf import UNREADABLE, Row, row_leaf
+from gateway.audit.leaf import UNREADABLE, Row, leaf_hash_of
 from gateway.audit.merkle import Frontier
 from gateway.audit.restore import parse_restore
 
-Line = tuple[int, Row | None, bytes]  # index, the row if it is there, the leaf hash that is stored for it
+Line = tuple[int, tuple[Row, ...], bytes]  # index, the rows of the exchange if all are there, the leaf hash that is stored for it
 Elsewhere = Callable[[bytes], int | None]
 
 CHUNK: Final = 4096  # rows read at a time; a row's own leaf is looked for this far before and after
@@ -153,23 +154,23 @@ class _Walk:
 
     def name(self, chunk: list[Line], place: int) -> Verdict:
         """The fault of the row at this place of the chunk."""
-        (index, row, _), expected = chunk[place], self.tree.size + place
+        (index, rows, _), expected = chunk[place], self.tree.size + place
         if index > expected:
             fault, says = Fault.GAP, f"There is no entry {expected}: the log goes on with entry {index}."
         elif index < expected:
             fault, says = Fault.REORDERED, f"Entry {index} stands a second time, where entry {expected} belongs."
-        elif row is None:
-            fault, says = Fault.MISSING, f"Entry {expected} is missing: its leaf is in the tree, its row is gone."
-        elif (at := self.home(row, chunk, expected)) is not None:
+        elif not rows:
+            fault, says = Fault.MISSING, f"Entry {expected} is missing: its leaf is in the tree, a row of it is gone."
+        elif (at := self.home(rows, chunk, expected)) is not None:
             fault, says = Fault.REORDERED, f"What stands as entry {expected} was written as entry {at}."
         else:
             fault, says = Fault.ALTERED, f"Entry {expected} is altered: it does not give the hash that was committed."
         return self.bad(expected, fault, says, place)
 
-    def home(self, row: Row, chunk: list[Line], here: int) -> int | None:
-        """The index at which the row's own leaf hash is stored, near here or where the store finds it."""
+    def home(self, rows: tuple[Row, ...], chunk: list[Line], here: int) -> int | None:
+        """The index at which the rows' own leaf hash is stored, near here or where the store finds it."""
         try:
-            leaf = row_leaf(row)
+            leaf = leaf_hash_of(rows)
         except UNREADABLE:
             return None
         for lines in (chunk, self.behind, islice(self.source, CHUNK)):
@@ -213,8 +214,8 @@ def _misfit(chunk: list[Line], start: int) -> int | None:
     """The place of the first row that is not there, not in turn, or does not give its leaf hash."""
     place = 0
     try:
-        for place, (index, row, stored) in enumerate(chunk):
-            if index != start + place or row is None or row_leaf(row) != stored:
+        for place, (index, rows, stored) in enumerate(chunk):
+            if index != start + place or not rows or leaf_hash_of(rows) != stored:
                 return place
     except UNREADABLE:
         return place

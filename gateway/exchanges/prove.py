@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Text, bindparam, select
+from sqlalchemy import BigInteger, Text, bindparam, select, union_all
 
 from gateway.audit.checkpoint import Checkpoint
 from gateway.audit.cosignature import with_lines
 from gateway.audit.entry import DONE, Kind
-from gateway.audit.leaf import leaf_of
+from gateway.audit.leaf import Row, entry_bytes, leaf_of, way_within
 from gateway.audit.merkle import verify_consistency, verify_inclusion
-from gateway.audit.receipt import Receipt
+from gateway.audit.receipt import Enclosed, Receipt
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
@@ -20,14 +20,24 @@ from gateway.fhir.outcomes import BadRequest, NotFound
 from gateway.store import audit_log, log_tree, upkeep, witnesses
 from gateway.store.ledger import Ledger, Moment, Outcome, Story
 from gateway.store.sql import Read, Statement
-from gateway.store.tables import audit_checkpoint, audit_leaf
+from gateway.store.tables import audit_beside, audit_checkpoint, audit_entry, audit_leaf
 
 NAME = "prove"
 NO_HEAD = "No head of that size was signed. Leave size out for the last one."
 NOT_IN = "That entry is not in the tree of the signed head. A new entry is in the next one, within a minute."
 NOTE_AT = Statement(select(audit_checkpoint.c.note).where(audit_checkpoint.c.size == bindparam("size", type_=BigInteger)))
 LEAF_AT = Statement(select(audit_leaf.c.hash).where(audit_leaf.c.place == bindparam("place", type_=BigInteger)))
-PLACE_OF = Statement(select(audit_leaf.c.place, audit_leaf.c.hash).where(audit_leaf.c.entry == bindparam("entry", type_=Text)))
+ENTRY = bindparam("entry", type_=Text)
+FIRST_OF = Statement(select(audit_beside.c.first).where(audit_beside.c.entry == ENTRY))
+PLACE_OF = Statement(select(audit_leaf.c.place, audit_leaf.c.hash).where(audit_leaf.c.entry == ENTRY))
+ROWS_OF = Statement(  # of an exchange by its first entry
+    union_all(
+        select(*audit_entry.columns).where(audit_entry.c.id == ENTRY),
+        select(*audit_entry.columns)
+        .join(audit_beside, audit_beside.c.entry == audit_entry.c.id)
+        .where(audit_beside.c.first == ENTRY),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +88,29 @@ async def prove(ctx: Context, ledger: Ledger, wanted: ProofWanted) -> Proved:
 
 
 async def receipt_of(ctx: Context, ledger: Ledger, wanted: ProofWanted) -> Receipt | None:
-    """The receipt of an entry that this auditor may see; None where there is none. Its holder gets the bytes of the leaf too."""
+    """The receipt of an entry that this auditor may see; None where there is none. Its holder gets the bytes of the entry and
+    its way to the leaf too; the asker's auditor gets the leaf, which says what the request says."""
     query = AuditQuery(wanted.requester, id=wanted.entry, count=1)
-    rows, places = await ledger.read([statement_of(ctx, query), Read(PLACE_OF, {"entry": wanted.entry})])
-    if not rows:
+    shown, firsts = await ledger.read([statement_of(ctx, query), Read(FIRST_OF, {"entry": wanted.entry})])
+    if not shown:
         return None
+    first = {"entry": firsts[0][0] if firsts else wanted.entry}
+    places, found = await ledger.read([Read(PLACE_OF, first), Read(ROWS_OF, first)])
     head, note = await _head(ctx, ledger, None)
     if not places or places[0][0] >= head.size:
         raise NotFound(NOT_IN)
     place, leaf = places[0]
-    row = audit_log.as_log_row(rows[0])
-    extra = leaf_of(row) if row.custodian == wanted.requester.agency else b""
-    return Receipt(place, await _path(ledger, leaf, place, head), note, extra)
+    rows = audit_log.in_order(audit_log.as_log_row(columns) for columns in found)
+    path = await _path(ledger, leaf, place, head)
+    return Receipt(place, path, note, _enclosed(rows, wanted))
+
+
+def _enclosed(rows: list[Row], wanted: ProofWanted) -> Enclosed:
+    """What a receipt holds beside its proof."""
+    number = next(number for number, row in enumerate(rows) if row.id == wanted.entry)
+    if rows[number].custodian != wanted.requester.agency:
+        return Enclosed(leaf_of(rows))
+    return Enclosed(leaf_of(rows), entry_bytes(rows[number]), way_within(rows, number))
 
 
 async def _head(ctx: Context, ledger: Ledger, size: int | None) -> tuple[Checkpoint, str]:

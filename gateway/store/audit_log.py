@@ -6,18 +6,28 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import ARRAY, LargeBinary, Text, any_, bindparam, delete, select, update
 
 from gateway.audit.entry import Entry, packed
-from gateway.audit.leaf import SALT_SIZE, row_leaf
+from gateway.audit.leaf import SALT_SIZE, leaf_hash_of
 from gateway.audit.leaf import Row as LogRow
 from gateway.audit.marks import at_of, marks_of, what_marks
 from gateway.audit.merkle import Frontier
 from gateway.store import clock
 from gateway.store.sql import Added, Statement
-from gateway.store.tables import audit_checkpoint, audit_entry, audit_key, audit_leaf, audit_mark, audit_unsealed, log_head
+from gateway.store.tables import (
+    audit_beside,
+    audit_checkpoint,
+    audit_entry,
+    audit_key,
+    audit_leaf,
+    audit_mark,
+    audit_unsealed,
+    log_head,
+)
 from gateway.store.vault import NONCE_BYTES, Vault
 
 NO_TOKEN = b""
@@ -25,7 +35,8 @@ NOISE = SALT_SIZE + NONCE_BYTES  # random bytes of an entry
 
 ADD_ENTRY = Added(audit_entry)
 ADD_LEAF = Added(audit_leaf)
-ADD_UNSEALED = ADD_ENTRY.with_each(Added(audit_unsealed), entry="id", recorded="recorded")  # PostgreSQL alone
+ADD_BESIDE = Added(audit_beside)
+ADD_UNSEALED = Added(audit_unsealed)  # PostgreSQL alone
 ADD_MARK = Added(audit_mark, new_only=True)
 ADD_YEAR = Added(audit_key, new_only=True)
 ADD_CHECKPOINT = Added(audit_checkpoint, new_only=True)
@@ -72,21 +83,39 @@ def _kind_tokens(vault: Vault, entry: Entry) -> tuple[tuple[bytes, bool], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Entries ready to be stored: rows in the order of the table's columns, their leaf hashes, and their marks in the one
-    order in which everybody adds them."""
+    """Exchanges ready to be stored: the rows of their entries in the order of the table's columns, for each exchange its
+    first row and its leaf hash, the other rows with the first of their exchange, and marks in the one order in which
+    everybody adds them."""
 
     rows: list[LogRow]
+    firsts: list[LogRow]
     leaves: list[bytes]
+    beside: list[tuple[str, str]]
     marks: list[tuple[bytes, int]]
 
 
-def seal_entries(vault: Vault, entries: Iterable[Entry], at: int | None = None) -> Sealed:
-    """Seal entries under the year's key, on record as of ``at`` where that is given. The year's key must be known to the
-    vault: an entry made in the last moment of a year stays in that year."""
-    listed = list(entries)
-    noise = os.urandom(NOISE * len(listed))
-    rows = [_row(vault, entry, at, noise[NOISE * place : NOISE * (place + 1)]) for place, entry in enumerate(listed)]
-    return Sealed(rows, [row_leaf(row) for row in rows], _marks(vault, listed, rows))
+def seal_exchanges(vault: Vault, exchanges: Iterable[Sequence[Entry]], at: int | None = None) -> Sealed:
+    """Seal the entries of exchanges under the year's key, on record as of ``at`` where that is given. The year's key must be
+    known to the vault: an entry made in the last moment of a year stays in that year."""
+    listed = list(exchanges)
+    entries = list(chain.from_iterable(listed))
+    noise = os.urandom(NOISE * len(entries))
+    rows = [_row(vault, entry, at, noise[NOISE * place : NOISE * (place + 1)]) for place, entry in enumerate(entries)]
+    rest = iter(rows)
+    groups = [in_order(islice(rest, len(one))) for one in listed]
+    return Sealed(
+        rows=rows,
+        firsts=[group[0] for group in groups],
+        leaves=[leaf_hash_of(group) for group in groups],
+        beside=[(row.id, group[0].id) for group in groups for row in group[1:]],
+        marks=_marks(vault, entries, rows),
+    )
+
+
+def in_order(rows: Iterable[LogRow]) -> list[LogRow]:
+    """The rows of one exchange as its leaf has them: the one that stands for the request, then the others by their ids."""
+    found = list(rows)
+    return found if len(found) == 1 else sorted(found, key=lambda row: (not row.asked, row.id))
 
 
 def _marks(vault: Vault, entries: list[Entry], rows: list[LogRow]) -> list[tuple[bytes, int]]:
@@ -136,7 +165,7 @@ def year_of(recorded: int) -> str:
 
 def leaf_rows(sealed: Sealed, size: int) -> list[tuple[int, str, bytes]]:
     """The places of new leaves after a tree of ``size``, in the order of the table's columns."""
-    return [(size + step, row.id, leaf) for step, (row, leaf) in enumerate(zip(sealed.rows, sealed.leaves, strict=True))]
+    return [(size + step, row.id, leaf) for step, (row, leaf) in enumerate(zip(sealed.firsts, sealed.leaves, strict=True))]
 
 
 def grow(frontier: bytes, leaves: list[bytes]) -> tuple[int, bytes]:

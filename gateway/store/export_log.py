@@ -1,7 +1,7 @@
-"""The access log as a bundle that can be checked without the gateway: a line for each entry, hashes, signed heads, keys.
+"""The access log as a bundle that can be checked without the gateway: a line for each exchange, hashes, signed heads, keys.
 
 Written in one pass over a snapshot, in memory that does not grow with the log. It ends with the last signed head: what
-came after is in the next one. Nothing in it names anybody; the lines show times, exchanges, outcomes and organisations.
+came after is in the next one. Nothing in it names anybody; the lines show times, exchanges and organisations.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from sqlalchemy import Connection, select
 
 from gateway.audit import offline
 from gateway.audit.checkpoint import COSIGNATURE, Key
-from gateway.audit.leaf import UNREADABLE, Row, leaf_of
+from gateway.audit.leaf import UNREADABLE, leaf_of
 from gateway.store import migrate
-from gateway.store.tables import audit_checkpoint, audit_cosignature, audit_entry, audit_leaf, audit_restore, audit_witness
+from gateway.store.log_pages import PAGE, Rows, pages
+from gateway.store.tables import audit_checkpoint, audit_cosignature, audit_leaf, audit_restore, audit_witness
 from gateway.store.upkeep import log_keys
 from gateway.store.vault import Vault
 
-PAGE = 5000
 VERIFIER = Path(offline.__file__).parent / "verify.py"
-README = """An export of the access log: {size} entries.
+README = """An export of the access log: {size} entries, one for each exchange.
 
 Check it with Python 3.9 or newer and the package cryptography:
 
     python verify.py .
 
-entries.jsonl    one line for each entry, in order: when, which exchange, which organisation asked, the outcome, and a
-                 commitment to all else that was put on record. It names nobody.
+entries.jsonl    one line for each exchange, in order: when, which exchange, which organisation asked, and a commitment
+                 to all else that was put on record. It names nobody, and does not tell whether anybody was found.
 hashes.bin       the hash of each line, 32 bytes each
 checkpoints.txt  the signed heads of the log, with the signatures of other agencies
 restores.txt     restores from backup that were declared
@@ -67,34 +67,20 @@ def export_log(database: Path | str, vault: Vault, out: Path, step: Callable[[in
 def _write_entries(connection: Connection, out: Path, size: int, step: Callable[[int, int], None]) -> None:
     written = 0
     with (out / "entries.jsonl").open("wb") as lines, (out / "hashes.bin").open("wb") as hashes:
-        for page in _pages(connection, size):
-            for place, leaf, *columns in page:
-                lines.write(_line(place, columns) + b"\n")
+        for page in pages(connection, size):
+            for _, rows, leaf in page:
+                lines.write(_line(rows) + b"\n")
                 hashes.write(leaf)
             written += len(page)
             step(written, size)
 
 
-def _line(place: int, columns: Sequence[Any]) -> bytes:
+def _line(rows: Rows) -> bytes:
     """The bytes of a leaf. What is not there or cannot be read leaves an empty line, which the check will name."""
     try:
-        return leaf_of(Row(*columns)) if columns[0] is not None else b""
+        return leaf_of(rows) if rows else b""
     except UNREADABLE:
         return b""
-
-
-def _pages(connection: Connection, size: int) -> Iterator[Sequence[Any]]:
-    wanted = select(audit_leaf.c.place, audit_leaf.c.hash, *audit_entry.columns).outerjoin(
-        audit_entry, audit_entry.c.id == audit_leaf.c.entry
-    )
-    start = -1
-    while True:
-        chosen = wanted.where(audit_leaf.c.place > start, audit_leaf.c.place < size).order_by(audit_leaf.c.place).limit(PAGE)
-        page = connection.execute(chosen).all()
-        if not page:
-            return
-        yield page
-        start = page[-1][0]
 
 
 def _notes(connection: Connection, known: set[str]) -> Iterator[str]:

@@ -89,12 +89,13 @@ class Buffer:
     """The writes of a batch, gathered so that each statement runs once for all of them."""
 
     by_statement: dict[Any, list[Mapping[str, Any]]] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
+    exchanges: list[tuple[Entry, ...]] = field(default_factory=list)  # the entries of each
 
     def take(self, outcome: Outcome[Any] | Upkeep[Any]) -> None:
         for write in outcome.writes:
             self.by_statement.setdefault(write.statement, []).append(write.params)
-        self.entries.extend(outcome.audit)
+        if outcome.audit:
+            self.exchanges.append(outcome.audit)
 
 
 class Ledger(Protocol):

@@ -118,13 +118,18 @@ def statements(vault: Vault, buffer: Buffer, at: int) -> list[Written]:
             written.append(_unnest(statement, rows))
         else:
             written.extend((statement.for_postgres, dict(statement.with_fixed(row))) for row in rows)
-    sealed = audit_log.seal_entries(vault, buffer.entries, at)
-    if sealed.rows:
-        columns = [list(column) for column in zip(*sealed.rows, strict=True)]
-        written.append((audit_log.ADD_UNSEALED, [*columns, sealed.leaves]))
-    if sealed.marks:
-        written.append((audit_log.ADD_MARK.many_for_postgres, [list(column) for column in zip(*sealed.marks, strict=True)]))
-    return written
+    sealed = audit_log.seal_exchanges(vault, buffer.exchanges, at)
+    waiting = [(row.id, row.recorded, leaf) for row, leaf in zip(sealed.firsts, sealed.leaves, strict=True)]
+    log = (
+        (audit_log.ADD_ENTRY, sealed.rows),
+        (audit_log.ADD_UNSEALED, waiting),
+        (audit_log.ADD_BESIDE, sealed.beside),
+        (audit_log.ADD_MARK, sealed.marks),
+    )
+    return [
+        *written,
+        *((added.many_for_postgres, [list(column) for column in zip(*rows, strict=True)]) for added, rows in log if rows),
+    ]
 
 
 def _unnest(statement: Added, rows: Sequence[Any]) -> tuple[bytes, list[list[Any]]]:

@@ -261,12 +261,13 @@ class SqliteLedger(Generic[Context]):
         buffer.by_statement.clear()
 
     def _seal(self, buffer: Buffer) -> None:
-        if not buffer.entries:
+        if not buffer.exchanges:
             return
-        sealed = audit_log.seal_entries(self._vault, buffer.entries)
+        sealed = audit_log.seal_exchanges(self._vault, buffer.exchanges)
         size, frontier = audit_log.grow(self._rows(audit_log.HEAD.for_sqlite)[0][0], sealed.leaves)
         self._db.executemany(audit_log.ADD_ENTRY.many_for_sqlite, sealed.rows)
         self._db.executemany(audit_log.ADD_LEAF.many_for_sqlite, audit_log.leaf_rows(sealed, size))
+        self._db.executemany(audit_log.ADD_BESIDE.many_for_sqlite, sealed.beside)
         self._db.executemany(audit_log.ADD_MARK.many_for_sqlite, sealed.marks)
         self._db.execute(audit_log.SET_HEAD.for_sqlite, {"frontier": frontier})
 

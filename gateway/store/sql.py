@@ -109,29 +109,12 @@ class Added(Statement):
 
     @cached_property
     def many_for_postgres(self) -> bytes:
-        arrays = ", ".join(self.array(name) for name in self.columns)
+        arrays = ", ".join(self._array(name) for name in self.columns)
         conflict = " ON CONFLICT DO NOTHING" if self.new_only else ""
         return f"INSERT INTO {self._table.name} ({', '.join(self.columns)}) SELECT * FROM unnest({arrays}){conflict}".encode()
 
-    def array(self, column: str) -> str:
-        """The place of an array of a column's values in a statement for PostgreSQL."""
+    def _array(self, column: str) -> str:
         return f"%b::{POSTGRES_TYPES[str(self._table.c[column].type.compile(dialect=SQLITE))]}[]"
-
-    def with_each(self, other: Added, **same: str) -> bytes:
-        """On PostgreSQL: rows of this table, and with each a row of ``other``, in one statement.
-
-        ``same`` says which columns of the other have the value of a column here; the rest of them follow as arrays.
-        """
-        more = [name for name in other.columns if name not in same]
-        given = [*self.columns, *more]
-        arrays = ", ".join([*(self.array(name) for name in self.columns), *(other.array(name) for name in more)])
-        mine = ", ".join(self.columns)
-        theirs = ", ".join(same.get(name, name) for name in other.columns)
-        return (
-            f"WITH given AS (SELECT * FROM unnest({arrays}) AS one ({', '.join(given)})), "
-            f"kept AS (INSERT INTO {self._table.name} ({mine}) SELECT {mine} FROM given) "
-            f"INSERT INTO {other._table.name} ({', '.join(other.columns)}) SELECT {theirs} FROM given"
-        ).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,25 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from gateway.audit.checkpoint import Key
-from gateway.audit.leaf import Row
 from gateway.audit.merkle import Frontier
 from gateway.audit.restore import parse_restore
 from gateway.audit.verify import Fault, Verdict, verify
 from gateway.store import migrate
-from gateway.store.tables import audit_checkpoint, audit_entry, audit_leaf, audit_restore, audit_unsealed, log_head
+from gateway.store.log_pages import Line, pages
+from gateway.store.tables import (
+    audit_beside,
+    audit_checkpoint,
+    audit_entry,
+    audit_leaf,
+    audit_restore,
+    audit_unsealed,
+    log_head,
+)
 from gateway.store.upkeep import log_keys
 from gateway.store.vault import Vault
-
-PAGE = 5000
 
 
 def verify_log(database: Path | str, vault: Vault, step: Callable[[], None] = lambda: None) -> Verdict:
@@ -46,7 +52,7 @@ def _verdict(
         frontier = Frontier.from_bytes(head)
     except ValueError:
         return Verdict(False, 0, 0, Fault.HEAD, "The head of the log cannot be read.")
-    verdict = verify(_rows(connection, step), frontier, notes, keys, elsewhere=_elsewhere(connection), restores=restores)
+    verdict = verify(_lines(connection, step), frontier, notes, keys, elsewhere=_elsewhere(connection), restores=restores)
     if verdict.ok and restores:
         return dataclasses.replace(verdict, says=f"{verdict.says} {_restored(keys, restores)}")
     return verdict
@@ -60,10 +66,12 @@ def _restored(keys: Sequence[Key], notes: Sequence[str]) -> str:
 
 def _without_strangers(connection: Connection, verdict: Verdict) -> Verdict:
     """A row that is neither in the tree nor waiting for its place was put there by somebody else."""
+    first = func.coalesce(audit_beside.c.first, audit_entry.c.id)
     strangers = (
         select(audit_entry.c.id)
-        .outerjoin(audit_leaf, audit_leaf.c.entry == audit_entry.c.id)
-        .outerjoin(audit_unsealed, audit_unsealed.c.entry == audit_entry.c.id)
+        .outerjoin(audit_beside, audit_beside.c.entry == audit_entry.c.id)
+        .outerjoin(audit_leaf, audit_leaf.c.entry == first)
+        .outerjoin(audit_unsealed, audit_unsealed.c.entry == first)
         .where(audit_leaf.c.entry.is_(None), audit_unsealed.c.entry.is_(None))
     )
     found = connection.execute(strangers.order_by(audit_entry.c.recorded).limit(1)).scalar()
@@ -73,16 +81,11 @@ def _without_strangers(connection: Connection, verdict: Verdict) -> Verdict:
     return Verdict(False, verdict.entries, verdict.entries, Fault.ALTERED, says)
 
 
-def _rows(connection: Connection, step: Callable[[], None]) -> Iterator[tuple[int, Row | None, bytes]]:
-    wanted = select(audit_leaf.c.place, audit_leaf.c.hash, *audit_entry.columns).outerjoin(
-        audit_entry, audit_entry.c.id == audit_leaf.c.entry
-    )
-    start = -1
-    while page := connection.execute(wanted.where(audit_leaf.c.place > start).order_by(audit_leaf.c.place).limit(PAGE)).all():
-        for place, leaf, *columns in page:
+def _lines(connection: Connection, step: Callable[[], None]) -> Iterator[Line]:
+    for page in pages(connection):
+        for line in page:
             step()
-            yield place, Row(*columns) if columns[0] is not None else None, leaf
-        start = page[-1][0]
+            yield line
 
 
 def _elsewhere(connection: Connection) -> Callable[[bytes], int | None]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
@@ -26,7 +28,7 @@ from gateway.audit.receipt import parse_receipt
 from gateway.audit.submission import Submission
 from gateway.audit.vouched import HOUR, INCONSISTENT, SIGNS, Witness
 from gateway.cosigning import AGAIN_AFTER, Desk, ask_witnesses, sign_and_ask, take_up
-from gateway.demo.people import AMINA, COUNCIL, STRANGER, TRUST
+from gateway.demo.people import AMINA, COUNCIL, STRANGER, TRUST, Person
 from gateway.deployment import Gateway
 from gateway.exchanges.decide_notice import Unvouched
 from gateway.exchanges.declare_restore import Lost, check_lost, declare_restore
@@ -162,23 +164,80 @@ async def test_proofs_are_for_auditors_and_witnesses(world: World) -> None:
 
 
 async def test_a_receipt_proves_an_entry_and_its_holder_gets_the_leaf(fed: World) -> None:
-    """Two kilobytes at most. The asker's auditor gets the proof of its own question without the bytes that show the outcome."""
+    """Two kilobytes at most. The asker's auditor gets the proof of its own question without the bytes that show the outcome;
+    all entries of one question have one place."""
     await fed.ward().asks(AMINA, "amh-care-planning", "children")
+    events = {one: await log_of(fed.auditor(one), exchange="look_up_status") for one in ("trust", "council")}
     await grow(fed)
-    extras = set()
-    for agency in ("trust", "council"):
-        for event in await log_of(fed.auditor(agency), exchange="look_up_status"):
+    held, places = set(), set()
+    for agency, found in events.items():
+        for event in found:
             told = await fed.auditor(agency).get(f"/audit/receipt/{event['id']}")
             assert told.status_code == 200 and len(told.content) < 2048
             receipt = parse_receipt(told.text)
             leaf = bytes(ask(fed.settings, f"SELECT hash FROM audit_leaf WHERE place = {receipt.index}")[0][0])
-            assert receipt.check(keys_of(fed.gateway), leaf).size > receipt.index
-            (custodian,) = ask(fed.settings, f"SELECT custodian FROM audit_entry WHERE id = '{event['id']}'")[0]
-            assert bool(receipt.extra) == (custodian == {"trust": TRUST, "council": COUNCIL}[agency])
-            if receipt.extra:
-                assert leaf_hash(receipt.extra) == leaf
-            extras.add(bool(receipt.extra))
-    assert extras == {True, False}
+            assert receipt.check(keys_of(fed.gateway)).size > receipt.index
+            assert leaf_hash(receipt.enclosed.leaf) == leaf
+            custodian, outcome_ = ask(fed.settings, f"SELECT custodian, outcome FROM audit_entry WHERE id = '{event['id']}'")[0]
+            assert bool(receipt.enclosed.entry) == (custodian == {"trust": TRUST, "council": COUNCIL}[agency])
+            if receipt.enclosed.entry:
+                assert json.loads(receipt.enclosed.entry)["outcome"] == outcome_
+            held.add(bool(receipt.enclosed.entry))
+            places.add(receipt.index)
+    assert held == {True, False}
+    assert len(places) == 1
+
+
+async def growth(world: World, person: Person) -> tuple[int, set[str]]:
+    """By how much a question about somebody makes the tree grow, and what the asker's receipts say of it but for id and time."""
+    before = await grow(world, 1)
+    await world.ward().asks(person, "amh-care-planning", "self", "children")
+    (event,) = await log_of(world.auditor(), exchange="look_up_status", _count="1")
+    grown = await grow(world, 1) - before
+    told = parse_receipt((await world.auditor().get(f"/audit/receipt/{event['id']}")).text)
+    facts = {**json.loads(told.enclosed.leaf), "recorded": 0, "commitment": ""}
+    return grown, {json.dumps(facts), f"{len(told.proof)} hashes", f"{len(told.enclosed.data())} bytes"}
+
+
+async def test_a_stranger_makes_the_log_grow_as_much_as_a_known_family(fed: World) -> None:
+    """One leaf for each question, whoever holds the person: heads, places and the asker's receipts tell nothing."""
+    known, strange = await growth(fed, AMINA), await growth(fed, STRANGER)
+    entries = ask(fed.settings, "SELECT count(*) FROM audit_beside")[0][0]
+    assert entries > 0  # other organisations' lines about the family are on record
+    assert known[0] == strange[0]
+    assert {one for one in known[1] if "hashes" not in one} == {one for one in strange[1] if "hashes" not in one}
+
+
+async def test_a_line_of_another_organisation_that_is_changed_or_gone_is_found(fed: World) -> None:
+    """What stands beside the first line of an exchange is as well proved as the first."""
+    await fed.ward().asks(AMINA, "amh-care-planning", "self", "children")
+    await grow(fed)
+    place, beside = ask(
+        fed.settings,
+        "SELECT l.place, b.entry FROM audit_beside b JOIN audit_leaf l ON l.entry = b.first ORDER BY l.place, b.entry",
+    )[0]
+    database = fed.settings.database_url or fed.settings.database_file
+    verify = functools.partial(verify_log, database, fed.gateway.context.vault)
+    assert verify().ok
+    for sql, fault, undo in (
+        (
+            "UPDATE audit_entry SET outcome = outcome + 1 WHERE id = ?",
+            "altered",
+            "UPDATE audit_entry SET outcome = outcome - 1 WHERE id = ?",
+        ),
+        (
+            "UPDATE audit_beside SET entry = entry || 'x' WHERE entry = ?",
+            "missing",
+            "UPDATE audit_beside SET entry = ? WHERE entry LIKE '%x'",
+        ),
+        ("DELETE FROM audit_beside WHERE entry = ?", "altered", ""),
+    ):
+        change(fed.settings, sql, beside)
+        found = verify()
+        assert (found.ok, found.fault, found.first_bad) == (False, fault, place)
+        if undo:
+            change(fed.settings, undo, beside)
+            assert verify().ok
 
 
 # --- signed by other agencies ----------------------------------------------------------------------------------------

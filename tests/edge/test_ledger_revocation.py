@@ -57,7 +57,11 @@ def logged(world: World) -> list[Entry]:
     for year, wrapped in ask(world.settings, "SELECT id, wrapped FROM audit_key"):
         vault.learn_year(year, bytes(wrapped))
     columns = ", ".join(f"e.{column.name}" for column in audit_log.ENTRY_COLUMNS)
-    rows = ask(world.settings, f"SELECT {columns} FROM audit_leaf l JOIN audit_entry e ON e.id = l.entry ORDER BY l.place")
+    rows = ask(
+        world.settings,
+        f"SELECT {columns} FROM audit_entry e LEFT JOIN audit_beside b ON b.entry = e.id "
+        "JOIN audit_leaf l ON l.entry = coalesce(b.first, e.id) ORDER BY l.place",
+    )
     return [parse(vault.open_audit(row[10], row[0], bytes(row[12]))) for row in rows]
 
 

@@ -7,6 +7,7 @@ person is sealed; beside it stand keyed tokens, random ids, the organisation and
 
 from gateway.store.columns import metadata as metadata
 from gateway.store.tables.clinicians import launch_system as launch_system
+from gateway.store.tables.log import audit_beside as audit_beside
 from gateway.store.tables.log import audit_checkpoint as audit_checkpoint
 from gateway.store.tables.log import audit_cosignature as audit_cosignature
 from gateway.store.tables.log import audit_entry as audit_entry

@@ -48,7 +48,7 @@ audit_marked = Table(
     time_("since"),
 )
 
-# The Merkle tree (RFC 6962): the hash of each leaf at its place, and the frontier of the tree.
+# The Merkle tree (RFC 6962): the hash of each exchange at its place, under its first entry, and the frontier of the tree.
 audit_leaf = Table(
     "audit_leaf",
     metadata,
@@ -57,7 +57,10 @@ audit_leaf = Table(
     bytes_("hash"),
 )
 
-# Entries that are durable and have no place yet (PostgreSQL), with their leaf hash as it was when they were written.
+# Entries that an exchange wrote beside its first one: they share its leaf, so the tree grows by one for each exchange.
+audit_beside = Table("audit_beside", metadata, text_("entry", primary_key=True), text_("first", index=True))
+
+# First entries of exchanges that are durable and have no place yet (PostgreSQL), with the leaf hash of then.
 audit_unsealed = Table("audit_unsealed", metadata, text_("entry", primary_key=True), time_("recorded"), bytes_("hash"))
 
 log_head = Table(

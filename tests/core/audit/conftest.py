@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.audit.checkpoint import Key, sign
-from gateway.audit.leaf import Row, row_leaf
+from gateway.audit.leaf import Row, leaf_hash_of
 from gateway.audit.merkle import Frontier
 from gateway.audit.verify import Line
 
@@ -52,8 +52,8 @@ def make_log(entries: int, sizes: list[int], seed: int = 7) -> Log:
     private_key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     checkpoints = []
     for number in range(entries):
-        row = make_row(number, chance)
-        lines.append((number, row, row_leaf(row)))
+        rows = tuple(make_row(number, chance) for _ in range(chance.choice([1, 1, 1, 2, 5, 9])))
+        lines.append((number, rows, leaf_hash_of(rows)))
         tree = tree.append(lines[-1][2])
         if tree.size in sizes:
             checkpoints.append(sign(ORIGIN, tree.size, tree.root(), private_key))
@@ -73,3 +73,9 @@ def log_of() -> Callable[[int, list[int]], Log]:
 @pytest.fixture(scope="session")
 def row() -> Row:
     return make_row(0, random.Random(3))
+
+
+@pytest.fixture(scope="session")
+def rows() -> list[Row]:
+    chance = random.Random(5)
+    return [make_row(0, chance) for _ in range(60)]

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.audit import offline
 from gateway.audit.checkpoint import COSIGNATURE, ED25519, Key, sign
 from gateway.audit.cosignature import cosign
-from gateway.audit.leaf import leaf_bytes
+from gateway.audit.leaf import Row, leaf_of
 from gateway.audit.merkle import Frontier, leaf_hash
 from gateway.audit.restore import Restore, next_origin
 from tests.conftest import count
@@ -72,7 +72,9 @@ def write_notes(path: Path, word: str, notes: list[tuple[int, str]]) -> None:
 
 
 def line_of(place: int, exchange: str = "look_up_status") -> bytes:
-    return leaf_bytes(1_790_000_000_000_000 + place, exchange, "TLA01", 0, leaf_hash(place.to_bytes(4, "big")))
+    """A line as an export has it: the bytes of the leaf of an exchange with one entry."""
+    at, salt = 1_790_000_000_000_000 + place, place.to_bytes(32, "big")
+    return leaf_of([Row(f"{place:032}", at, exchange, 0, "TLA01", "", b"", b"", "", 1, "2026", salt, b"sealed")])
 
 
 def make() -> Bundle:

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.audit.checkpoint import sign
-from gateway.audit.leaf import Row, row_leaf
+from gateway.audit.leaf import Row, leaf_hash_of
 from gateway.audit.merkle import Frontier
 from gateway.audit.verify import CHUNK, Fault, Line, Verdict, verify
 
@@ -32,8 +32,13 @@ def last_held(log: Any, index: int) -> int:
     return max((size for size in log.sizes if size <= index), default=0)
 
 
-def edited(row: Row, chance: random.Random) -> Row:
-    """A row with one byte, letter or number of one column changed."""
+def edited(rows: tuple[Row, ...], chance: random.Random) -> tuple[Row, ...]:
+    """An exchange's rows with one byte, letter or number of one column of one of them changed."""
+    which = chance.randrange(len(rows))
+    return tuple(_edited(row, chance) if number == which else row for number, row in enumerate(rows))
+
+
+def _edited(row: Row, chance: random.Random) -> Row:
     name = chance.choice([name for name in COLUMNS if getattr(row, name) != ""])
     value = getattr(row, name)
     if isinstance(value, int):
@@ -67,17 +72,33 @@ def edit_row_and_leaf(log: Any, chance: random.Random) -> Broken:
     """The keeper changes a row and recomputes its leaf: only roots can tell."""
     lines = list(log.lines)
     at = chance.randrange(len(lines))
-    row = edited(lines[at][1]._replace(body=b"another body"), chance)
-    row = row._replace(salt=bytes(32))
-    lines[at] = (at, row, row_leaf(row))
+    rows = tuple(row._replace(body=b"another body", salt=bytes(32)) for row in lines[at][1])
+    lines[at] = (at, rows, leaf_hash_of(rows))
     return {"lines": lines}, last_held(log, at), {Fault.CHECKPOINT if at < log.sizes[-1] else Fault.HEAD}
 
 
 def delete_row(log: Any, chance: random.Random) -> Broken:
     lines = list(log.lines)
     at = chance.randrange(len(lines))
-    lines[at] = (at, None, lines[at][2])
+    lines[at] = (at, (), lines[at][2])
     return {"lines": lines}, at, {Fault.MISSING}
+
+
+def add_row(log: Any, chance: random.Random) -> Broken:
+    """A row of one exchange is said to be of another."""
+    lines = list(log.lines)
+    at, other = chance.sample(range(len(lines)), 2)
+    lines[at] = (at, (*lines[at][1], lines[other][1][0]), lines[at][2])
+    return {"lines": lines}, at, {Fault.ALTERED}
+
+
+def take_row_out(log: Any, chance: random.Random) -> Broken:
+    """One row of several, and every word of it."""
+    lines = list(log.lines)
+    at = chance.choice([at for at, (_, rows, _) in enumerate(lines) if len(rows) > 1])
+    gone = chance.randrange(len(lines[at][1]))
+    lines[at] = (at, lines[at][1][:gone] + lines[at][1][gone + 1 :], lines[at][2])
+    return {"lines": lines}, at, {Fault.ALTERED}
 
 
 def delete_line(log: Any, chance: random.Random) -> Broken:
@@ -161,8 +182,8 @@ def set_head_back(log: Any, chance: random.Random) -> Broken:
 
 
 WAYS: list[Callable[[Any, random.Random], Broken]] = [
-    edit_column, edit_column, edit_column, edit_leaf, edit_row_and_leaf, delete_row, delete_line, delete_and_close_up, swap_rows,
-    swap_lines, cut_tail, cut_tail_and_head, insert_line, copy_row, edit_checkpoint, sign_other_root, edit_head, set_head_back,
+    edit_column, edit_column, edit_column, edit_leaf, edit_row_and_leaf, delete_row, add_row, take_row_out, delete_line,
+    delete_and_close_up, swap_rows, swap_lines, cut_tail, cut_tail_and_head, insert_line, copy_row, edit_checkpoint, sign_other_root, edit_head, set_head_back,
 ]  # fmt: skip
 
 
@@ -198,7 +219,7 @@ def test_the_bound_of_a_root_that_differs_is_named(log: Any) -> None:
 def test_an_altered_row_is_named_before_the_checkpoint_that_covers_it(log: Any) -> None:
     """Two faults in one log: the one that stands first is told."""
     lines = list(log.lines)
-    lines[40], lines[3] = (40, None, lines[40][2]), (3, lines[3][1]._replace(outcome=7), lines[3][2])
+    lines[40], lines[3] = (40, (), lines[40][2]), (3, (lines[3][1][0]._replace(outcome=7), *lines[3][1][1:]), lines[3][2])
     verdict = check(log, lines=lines, checkpoints=[*log.checkpoints[:2], "nonsense"])
     assert (verdict.first_bad, verdict.fault, verdict.entries) == (3, Fault.ALTERED, 3)
 
@@ -255,7 +276,7 @@ def test_heads_that_only_strangers_signed_vouch_for_nothing(log: Any) -> None:
 def test_a_column_of_the_wrong_type_is_an_altered_entry(log: Any, change: dict[str, Any]) -> None:
     """A database that holds text for a number gives a verdict, not a crash."""
     lines = list(log.lines)
-    lines[11] = (11, lines[11][1]._replace(**change), lines[11][2])
+    lines[11] = (11, (lines[11][1][0]._replace(**change), *lines[11][1][1:]), lines[11][2])
     verdict = check(log, lines=lines)
     assert (verdict.first_bad, verdict.fault) == (11, Fault.ALTERED)
 

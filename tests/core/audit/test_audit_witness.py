@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from gateway.audit import tiles
 from gateway.audit.checkpoint import COSIGNATURE, BadCheckpoint, Key, open_note, parse_and_verify, parts, sign
 from gateway.audit.cosignature import answered, cosign, cosignatures, with_lines
+from gateway.audit.leaf import Row, entry_bytes, leaf_hash_of, leaf_of, way_within
 from gateway.audit.merkle import Frontier, consistency_proof, inclusion_proof, leaf_hash, verify_consistency, verify_inclusion
-from gateway.audit.receipt import Receipt, parse_receipt
+from gateway.audit.receipt import Enclosed, Receipt, parse_receipt
 from gateway.audit.restore import Restore, next_origin, parse_restore
 from gateway.audit.submission import Submission, parse_submission
 from gateway.audit.vouched import HOUR, INCONSISTENT, NEW, SIGNS, Vouched, Witness
@@ -115,18 +116,32 @@ def test_what_is_no_submission_is_refused(text: str) -> None:
 
 
 def test_a_receipt_proves_an_entry_without_the_gateway() -> None:
-    """Written, read back, checked against the signed root; any other leaf, place or path is refused."""
-    proof = inclusion_proof(LEAVES, 300, 700)
-    data = bytes([300 % 256, 1])
-    receipt = Receipt(300, proof, NOTE, data)
+    """Written, read back, checked against the signed root; any other leaf, entry, place or path is refused."""
+    rows = [
+        Row(f"{number:032}", 5, "look_up_status", number, "TLA01", "", b"", b"", "", 0, "2026", bytes(32), b"")
+        for number in range(3)
+    ]
+    leaves = [*LEAVES[:300], leaf_hash_of(rows), *LEAVES[301:700]]
+    note = sign(ORIGIN, 700, Frontier().extend(leaves).root(), PRIVATE)
+    proof = inclusion_proof(leaves, 300, 700)
+    held = Enclosed(leaf_of(rows), entry_bytes(rows[1]), way_within(rows, 1))
+    receipt = Receipt(300, proof, note, held)
     assert receipt.text().startswith("c2sp.org/tlog-proof@v1\nextra ")
-    assert parse_receipt(receipt.text()) == receipt
-    assert parse_receipt(receipt.text()).check([KEY]).size == 700
-    assert Receipt(300, proof, NOTE).check([KEY], LEAVES[300]).root == TREE.root()
-    for wrong in (Receipt(301, proof, NOTE, data), Receipt(300, proof[1:], NOTE, data), Receipt(300, proof, NOTE, b"x")):
+    for one in (receipt, Receipt(300, proof, note, Enclosed(held.leaf))):
+        assert parse_receipt(one.text()) == one
+        assert parse_receipt(one.text()).check([KEY]).size == 700
+    other = held.way._replace(place=held.way.place ^ 1)
+    for wrong in (
+        Receipt(301, proof, note, held), Receipt(300, proof[1:], note, held), Receipt(300, proof, NOTE, held),
+        Receipt(300, proof, note, held._replace(entry=entry_bytes(rows[2]))), Receipt(300, proof, note, held._replace(way=other)),
+        Receipt(300, proof, note, Enclosed(b"{}")), Receipt(300, proof, note, held._replace(leaf=b"x")),
+    ):  # fmt: skip
         with pytest.raises(BadCheckpoint):
             wrong.check([KEY])
-    for text in ("", receipt.text()[5:], receipt.text().replace("index", "place"), "c2sp.org/tlog-proof@v1\n\n" + NOTE):
+    for text in (
+        "", receipt.text()[5:], receipt.text().replace("index", "place"), "c2sp.org/tlog-proof@v1\n\n" + NOTE,
+        receipt.text().replace("extra ", "extra x"), receipt.text().replace("extra ", "extra MQ==", 1),
+    ):  # fmt: skip
         with pytest.raises(BadCheckpoint):
             parse_receipt(text)
 
