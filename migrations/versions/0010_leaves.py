@@ -16,7 +16,7 @@ OTHER_LEAVES = (
 
 
 def upgrade() -> None:
-    if op.get_bind().execute(sa.text("SELECT 1 FROM audit_entry LIMIT 1")).first():
+    if op.get_bind().execute(sa.select(sa.column("id")).select_from(sa.table("audit_entry")).limit(1)).first():
         raise CommandError(OTHER_LEAVES)
     op.create_table(
         "audit_beside",

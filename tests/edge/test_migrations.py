@@ -111,3 +111,18 @@ def test_an_address_that_cannot_be_read_is_a_plain_refusal(address: str) -> None
     """One line that says what form is wanted, not a driver's exception."""
     with pytest.raises(migrate.DatabaseFault, match="cannot be"):
         migrate.check(migrate.engine_of(address), "test")
+
+
+async def test_a_log_that_an_earlier_version_began_is_refused_in_one_line(settings: Settings) -> None:
+    """Its tree has other leaves, so it would not verify: the database is left as it was, and the operator is told what to do."""
+    from tests.edge.durable import note, opened
+
+    engine = migrate.engine_of(settings.database_url or settings.database_file)
+    async with opened(settings) as ledger:
+        await ledger.run(note, "a")
+    migrate.downgrade(engine, "0009")
+    with pytest.raises(
+        migrate.DatabaseFault, match="begun by an earlier version, whose tree has other leaves: begin a new deployment"
+    ):
+        migrate.upgrade(engine, "test")
+    assert "audit_beside" not in tables(engine)
