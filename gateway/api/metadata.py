@@ -39,6 +39,7 @@ PATIENT_OPERATIONS = (
     "request-contact",
 )
 OWN_OPERATIONS = {"AuditEvent": ("explain",), "Consent": ("record-wish", "plain")}  # by type, beside the lookup
+MATCH = "http://hl7.org/fhir/OperationDefinition/Patient-match"
 TRANSLATE = "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"
 RELIABLE_CACHE = 60 * 24 * 365  # minutes: what was received is never received twice
 
@@ -125,7 +126,10 @@ def _resource(kind: str, interactions: list[str], edge: Edge) -> dict[str, Any]:
     if kind in OWN_OPERATIONS:
         described["operation"] = [_operation(name, edge) for name in OWN_OPERATIONS[kind]]
     if kind == "Patient":
-        described["operation"] = [_operation(name, edge) for name in PATIENT_OPERATIONS]
+        described["operation"] = [
+            *(_operation(name, edge) for name in PATIENT_OPERATIONS),
+            {"name": "match", "definition": MATCH},
+        ]
     if kind == "ConceptMap":
         described["operation"] = [{"name": "translate", "definition": TRANSLATE}]
     if kind == "Subscription":

@@ -60,6 +60,27 @@ CHECK_SHARE = parameters_of(
     part("receiverRole", valueCode=CODE),
     once=("purpose",),
 )
+_MATCHED = object_of(
+    {
+        "resourceType": {"const": "Patient"},
+        "identifier": list_of(object_of({"system": URI, "value": TEXT}, ["system", "value"])),
+        "name": list_of(object_of({"family": TEXT, "given": list_of(TEXT)})),
+        "birthDate": DATE,
+        "gender": one_of(["male", "female", "other", "unknown"]),
+    },
+    ["resourceType"],
+)
+MATCH = {
+    "anyOf": [
+        parameters_of(
+            part("resource", resource=_MATCHED),
+            part("onlyCertainMatches", valueBoolean={"type": "boolean"}),
+            part("count", valueInteger={"type": "integer", "minimum": 1, "maximum": 50}),
+            once=("resource",),
+        ),
+        _MATCHED,
+    ]
+}
 _ROLE_OR_KIND = object_of({"system": URI, "code": CODE}, ["system", "code"], more=True)
 _NUMBER = object_of({"system": URI, "value": TEXT}, ["system", "value"], more=True)
 RECORD_WISH = parameters_of(

@@ -9,6 +9,7 @@ from gateway.api.schema_parameters import (
     EXPLAIN,
     LIFT_WITHHOLDING,
     LOOKUP,
+    MATCH,
     PERSON_INFO,
     RECORD_WISH,
     REQUEST_CONTACT,
@@ -190,6 +191,7 @@ COMPONENTS: dict[str, Schema] = {
     "StatusParameters": STATUS_PARAMETERS,
     "EventsParameters": EVENTS_PARAMETERS,
     "Lookup": LOOKUP,
+    "Match": MATCH,
     "CheckShare": CHECK_SHARE,
     **schema_translate.COMPONENTS,
     "RecordWish": RECORD_WISH,
@@ -228,6 +230,7 @@ ANSWERS: dict[str, Schema] = {
 
 _FHIR = {
     "lookup": "Lookup",
+    "match": "Match",
     "person-info": "PersonInfo",
     "check-share": "CheckShare",
     "record-wish": "RecordWish",

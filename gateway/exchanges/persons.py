@@ -10,6 +10,7 @@ from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.dossiers import SHIELD, is_shielded
 from gateway.exchanges.enqueue import Happened
 from gateway.exchanges.erased_before import look_at_return
+from gateway.exchanges.match_terms import terms_moved, terms_written
 from gateway.exchanges.withholdings import is_withholding
 from gateway.fhir import systems
 from gateway.fhir.elements import identifiers, in_order, nhs_number
@@ -75,6 +76,7 @@ class Desk:
         yield from _check_number(self, row, patient)
         number = nhs_number(row.patient)
         renumbered = number not in ("", nhs_number(patient))
+        yield from terms_written(self.ctx, self.agency, row, patient)
         row.patient, row.origin = patient, self.origin
         sealed = people.seal_patient(row.cipher, row.id, patient, row.origin)
         yield Write(people.SET_IDENTITY, {"person_id": row.id, "sealed": sealed, "at": self.moment.at}, later=True)
@@ -245,6 +247,7 @@ def absorb(desk: Desk, survivor: Opened, other: Opened, *, declared: bool = Fals
     desk.forget()
     yield from _take_along(survivor, other)
     joined = _joined_identity(survivor.patient, other.patient)
+    yield from terms_moved(desk.ctx, desk.agency, survivor, other, joined)
     survivor.patient = joined
     sealed = people.seal_patient(survivor.cipher, survivor.id, joined, desk.origin)
     yield Write(people.SET_IDENTITY, {"person_id": survivor.id, "sealed": sealed, "at": desk.moment.at})

@@ -59,6 +59,6 @@ def must_be_kept(row: Opened) -> Generator[Any, Any, bool]:
 
 
 def empty(row: Opened) -> Generator[Any, Any, None]:
-    """Records, versions and tokens of a row go, and what the sender's other people are told to be to this one."""
-    for statement in (people.DROP_VERSIONS, people.DROP_RECORDS, people.DROP_TOKENS):
+    """Records, versions, tokens and terms of a row go, and what the sender's other people are told to be to this one."""
+    for statement in (people.DROP_VERSIONS, people.DROP_RECORDS, people.DROP_TOKENS, people.DROP_TERMS):
         yield Write(statement, {"person_id": row.id})

@@ -48,6 +48,8 @@ BACKPORT_STATUS_R4: Final = f"{BACKPORT}/backport-subscription-status-r4"
 BACKPORT_PAYLOAD: Final = f"{BACKPORT}/backport-payload-content"
 BACKPORT_FILTER: Final = f"{BACKPORT}/backport-filter-criteria"
 
+MATCH_GRADE: Final = "http://hl7.org/fhir/StructureDefinition/match-grade"
+
 
 @lru_cache(maxsize=256)
 def code_system(name: str, base: str = BASE) -> str:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import BigInteger, Integer, LargeBinary, Text, and_, bindparam, delete, or_, select, update
 
 from gateway.store.sql import Added, Keyed, Row, Statement
-from gateway.store.tables import person, person_token, record, record_version, unmatched_code
+from gateway.store.tables import match_term, person, person_token, record, record_version, unmatched_code
 from gateway.store.vault import Vault, open_sealed, seal
 
 Resource = dict[str, Any]
@@ -46,6 +46,17 @@ OWN_BY_TOKEN = Statement(
 OWN_PERSON = Statement(
     select(*PERSON_COLUMNS).where(person.c.id == bindparam("id", type_=Text), person.c.agency == bindparam("agency", type_=Text))
 )
+# An agency's people under one of the terms of gateway.identity.described.
+OWN_BY_TERM = Statement(
+    select(*PERSON_COLUMNS)
+    .join(match_term, match_term.c.person == person.c.id)
+    .where(
+        match_term.c.token == bindparam("token", type_=LargeBinary),
+        person.c.agency == bindparam("agency", type_=Text),
+    )
+    .order_by(match_term.c.person)
+    .limit(bindparam("count", type_=Integer))
+)
 ADD_PERSON = Added(person)
 ADD_TOKEN = Added(person_token, new_only=True)
 SET_IDENTITY = Statement(
@@ -66,6 +77,13 @@ DROP_TOKENS = Statement(delete(person_token).where(person_token.c.person == bind
 DROP_NHS_TOKENS = Statement(
     delete(person_token).where(person_token.c.person == bindparam("person_id", type_=Text), person_token.c.kind == "nhs")
 )
+ADD_TERM = Added(match_term, new_only=True)
+DROP_TERM = Statement(
+    delete(match_term).where(
+        match_term.c.token == bindparam("token", type_=LargeBinary), match_term.c.person == bindparam("person_id", type_=Text)
+    )
+)
+DROP_TERMS = Statement(delete(match_term).where(match_term.c.person == bindparam("person_id", type_=Text)))
 # The records of a person, and those of the same sender's other people that say what this one is to them.
 _OF_OR_ABOUT = or_(record.c.person == bindparam("person_id", type_=Text), record.c.related == bindparam("person_id", type_=Text))
 DROP_RECORDS = Statement(delete(record).where(_OF_OR_ABOUT))

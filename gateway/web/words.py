@@ -55,6 +55,7 @@ EXCHANGES = {
     "subscribe": "Subscribed to changes",
     "replay_events": "Read notices again",
     "look_up_people": "Searched their own people",
+    "match_patient": "Looked for somebody among their own people",
     "record_refusal": "Sent a request that was refused",
     "launch": "Opened the family page from the record system",
     "close_launch": "Closed the family page",

@@ -34,6 +34,7 @@ from gateway.store.tables.notices import subscription as subscription
 from gateway.store.tables.people import load_step as load_step
 from gateway.store.tables.people import loaded_file as loaded_file
 from gateway.store.tables.people import map_approval as map_approval
+from gateway.store.tables.people import match_term as match_term
 from gateway.store.tables.people import person as person
 from gateway.store.tables.people import person_token as person_token
 from gateway.store.tables.people import record as record

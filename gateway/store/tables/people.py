@@ -28,6 +28,14 @@ person_token = Table(
     text_("kind"),  # nhs | local
 )
 
+# Keyed tokens of birth dates, and of how names sound: an agency finds its own people by them where no identifier is shared.
+match_term = Table(
+    "match_term",
+    metadata,
+    bytes_("token", primary_key=True),  # of the agency and the term
+    text_("person", ForeignKey("person.id"), primary_key=True, index=True),
+)
+
 # RelatedPerson, Flag and Consent, sealed under the key of the person whose record it is.
 record = Table(
     "record",
