@@ -5,7 +5,7 @@ another situation, are shielded, are adopted, and about some of whom it is told.
 over 16 connections to a real server on the other core; the clock runs from the request's last byte sent to the answer's
 last byte read. For each pair of causes: how often a lookup of the one took longer than one of the other (AUC, 0.5 where
 they cannot be told apart; its standard error at 5,000 is 0.006, and the worst of 21 pairs is shown). The same of asking to
-be rung back and of subscribing, which answer everybody alike. ``LEAK_EACH`` sets another count.
+be rung back, of subscribing, and of looking for somebody among the charity's own people, which answer everybody alike. ``LEAK_EACH`` sets another count.
 """
 
 from __future__ import annotations
@@ -54,11 +54,17 @@ def to_be_told(lookup: str) -> str:
     return json.dumps(people.subscription(person, "discharged", "https://families.example/fhir", PURPOSE))
 
 
+def to_be_matched(lookup: str) -> str:
+    asked: dict[str, Any] = json.loads(lookup)["parameter"][0]["resource"]
+    return json.dumps({**asked, "name": [{"family": "EXAMPLE", "given": ["P1"]}]})
+
+
 LOOKUP = Surface("lookup", "/fhir/Patient/$known-to-services", str)
 SURFACES = (
     LOOKUP,
     Surface("call-back", "/fhir/Patient/$request-contact", to_be_rung),
     Surface("subscription", "/fhir/Subscription", to_be_told),
+    Surface("match", "/fhir/Patient/$match", to_be_matched),
 )
 
 

@@ -65,7 +65,8 @@ async def register(world: World, agency: str = TRUST) -> list[Erasure]:
 
 def rows_of(world: World, person: str) -> dict[str, int]:
     """How many rows of each table are of a person's row."""
-    wanted = {"person": "id", "person_token": "person", "record": "person", "subject_report": "person", "legal_hold": "person"}
+    beside = ("person_token", "match_term", "record", "subject_report", "legal_hold")
+    wanted = {"person": "id", **dict.fromkeys(beside, "person")}
     return {
         table: ask(world.settings, f"SELECT count(*) FROM {table} WHERE {column} = '{person}'")[0][0]
         for table, column in wanted.items()

@@ -56,6 +56,15 @@ async def searches(at: At, person: Person) -> AsyncIterator[tuple[str, httpx.Res
         yield f"{kind} by id", await at.get(f"/fhir/{kind}/{person.nhs[:6]}")
 
 
+async def matches(at: At, person: Person) -> AsyncIterator[tuple[str, httpx.Response]]:
+    """Who of the outsider's own people is this? By the number, and with what the outsider was told beside it."""
+    named: dict[str, Any] = {"resourceType": "Patient", "identifier": [{"system": systems.NHS_NUMBER, "value": person.nhs}]}
+    yield "match by number", await at.post("/fhir/Patient/$match", named)
+    named |= {"name": [{"family": person.family, "given": [person.given]}], "birthDate": person.born}
+    certain = [{"name": "resource", "resource": named}, {"name": "onlyCertainMatches", "valueBoolean": True}]
+    yield "match with certainty", await at.post("/fhir/Patient/$match", {"resourceType": "Parameters", "parameter": certain})
+
+
 async def subscriptions(at: At, person: Person) -> AsyncIterator[tuple[str, httpx.Response]]:
     """A subscription's whole life."""
     wanted = people.subscription(person, "known-status-changed", "https://trust.example/fhir", SHARE, case="R-1", reason="Care")
@@ -129,8 +138,8 @@ async def days_work(world: World, person: Person) -> list[tuple[str, bytes]]:
     coordinator = world.coordinator()
     steps: list[tuple[str, bytes]] = []
     for doing in (
-        questions(at, person), searches(at, person), subscriptions(coordinator, person), case_lists(coordinator, person),
-        receipts(at, person), records(at, person),
+        questions(at, person), searches(at, person), matches(at, person), subscriptions(coordinator, person),
+        case_lists(coordinator, person), receipts(at, person), records(at, person), matches(at, person),
     ):  # fmt: skip
         steps += [(name, told(answer)) async for name, answer in doing]
     steps += [(f"afterwards: {name}", told(answer)) async for name, answer in questions(at, person)]
