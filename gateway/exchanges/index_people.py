@@ -16,7 +16,7 @@ from gateway.exchanges.lines import line
 from gateway.exchanges.match_terms import term_token
 from gateway.exchanges.persons import Desk
 from gateway.fhir.elements import identifiers
-from gateway.identity.described import described, terms
+from gateway.identity.described import terms
 from gateway.store import people
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.people import Opened
@@ -39,7 +39,7 @@ def index_people(ctx: Context, after: str, moment: Moment) -> Story[Indexed]:
     yield Hold(tuple({hold_token(Desk(ctx, row.agency, moment), text) for row in found for text in identifiers(row.patient)}))
     held = yield from _page(ctx, after)  # as they are now that they are held
     for row in held:
-        for term in terms(described(row.patient)):
+        for term in terms(row.patient):
             yield Write(people.ADD_TERM, {"token": term_token(ctx, row.agency, term), "person": row.id}, later=True)
     entry = line(NAME, OPERATOR, moment, Kind.ADMINISTRATION, DONE, detail=(("count", str(len(held))),))
     return Outcome(Indexed(len(held), held[-1].id if len(held) == AT_ONCE else ""), (entry,))

@@ -10,10 +10,12 @@ from collections.abc import Generator
 from typing import Any
 
 from gateway.exchanges.context import Context
-from gateway.identity.described import described, terms
+from gateway.identity.described import terms
 from gateway.store import people
 from gateway.store.people import Opened, Resource
 from gateway.store.sql import Write
+
+SAID = ("name", "birthDate")  # what terms are made of
 
 
 def term_token(ctx: Context, agency: str, term: str) -> bytes:
@@ -23,7 +25,9 @@ def term_token(ctx: Context, agency: str, term: str) -> bytes:
 
 def terms_written(ctx: Context, agency: str, row: Opened, patient: Resource) -> Generator[Any, Any, None]:
     """Write the terms of a row whose identity becomes this; those that no longer hold of it go."""
-    before, after = terms(described(row.patient)), terms(described(patient))
+    if all(row.patient.get(part) == patient.get(part) for part in SAID):
+        return
+    before, after = terms(row.patient), terms(patient)
     for term in before - after:
         yield Write(people.DROP_TERM, {"token": term_token(ctx, agency, term), "person_id": row.id})
     for term in after - before:

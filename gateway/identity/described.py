@@ -55,14 +55,18 @@ def described(patient: Mapping[str, Any]) -> Described:
     """What a Patient tells of who somebody is. A NHS number that is none counts as not told."""
     told = [tuple(text.split("|", 1)) for text in identifiers(patient)]
     numbers = [nhs_number.parse(value) for system, value in told if system == NHS_NUMBER]
-    names = [Name(_given(one), words(str(one.get("family") or ""))) for one in patient.get("name", ())]
     return Described(
         number=next(filter(None, numbers), ""),
         local=frozenset((system, value) for system, value in told if system != NHS_NUMBER),
-        names=tuple(dict.fromkeys(name for name in names if any(name)))[:MOST_NAMES],
+        names=_names(patient),
         born=_date(patient.get("birthDate")),
         gender=str(patient.get("gender") or ""),
     )
+
+
+def _names(patient: Mapping[str, Any]) -> tuple[Name, ...]:
+    names = [Name(_given(one), words(str(one.get("family") or ""))) for one in patient.get("name", ())]
+    return tuple(dict.fromkeys(name for name in names if any(name)))[:MOST_NAMES]
 
 
 def _date(told: Any) -> str:
@@ -73,10 +77,11 @@ def _given(name: Mapping[str, Any]) -> tuple[str, ...]:
     return words(" ".join(text for text in name.get("given", ()) if isinstance(text, str)))
 
 
-def terms(one: Described) -> frozenset[str]:
-    """The terms under which somebody is kept."""
-    born = {f"born|{one.born}"} if one.born else set()
-    return frozenset(born | {term for name in one.names for term in _sounding(name, name.given[:1])})
+def terms(patient: Mapping[str, Any]) -> frozenset[str]:
+    """The terms under which a Patient is kept: of name and birth date alone."""
+    born = _date(patient.get("birthDate"))
+    sounding = {term for name in _names(patient) for term in _sounding(name, name.given[:1])}
+    return frozenset({f"born|{born}", *sounding} if born else sounding)
 
 
 def terms_asked(one: Described) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("person", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["person.id"], name=op.f("fk_match_term_person_person")),
         sa.PrimaryKeyConstraint("token", "person", name=op.f("pk_match_term")),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_match_term_person"), "match_term", ["person"], unique=False)
 

@@ -34,6 +34,7 @@ match_term = Table(
     metadata,
     bytes_("token", primary_key=True),  # of the agency and the term
     text_("person", ForeignKey("person.id"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
 )
 
 # RelatedPerson, Flag and Consent, sealed under the key of the person whose record it is.
