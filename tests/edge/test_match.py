@@ -172,6 +172,16 @@ async def test_a_crowd_under_one_birth_date_is_said_to_be_one(fed: World) -> Non
     assert grades(await matches(council(fed), patient(one, local="C7"), count=1)) == [("G7", "certain")]
 
 
+async def test_the_one_who_is_left_of_a_crowd_is_not_probable(fed: World) -> None:
+    """Nobody else who was compared is like them, but not everybody was."""
+    day = "2001-01-02"
+    crowd = [patient(Person("", "", day, f"F{place}", f"G{place}"), local=f"C{place}") for place in range(MOST_SHARING)]
+    await tells(fed, "council-system", *crowd)
+    answer = (await council(fed).post(PATH, asked(patient(Person("", "", day, "F7", "G7"))))).json()
+    assert grades(answer["entry"][:1]) == [("G7", "possible")]
+    assert [one["search"]["mode"] for one in answer["entry"]] == ["match", "outcome"]
+
+
 @pytest.mark.parametrize("cause", sorted(CAUSES))
 async def test_whom_others_know_is_as_a_stranger_to_who_never_sent_them(fed: World, cause: str) -> None:
     """Known elsewhere, refused, shielded or adopted there, asked by number or by name and birth date: the same bytes."""
@@ -252,7 +262,9 @@ async def test_what_is_found_follows_what_is_held(fed: World) -> None:
     assert grades(await matches(at, patient(before))) == [("NINA", "probable")]
     await tells(fed, "council-system", patient(after, local="N1"))
     assert await matches(at, patient(before)) == []
-    assert grades(await matches(at, patient(after))) == [("MONA", "probable")]
+    (mona,) = await matches(at, patient(after))
+    assert grades([mona]) == [("MONA", "probable")]
+    assert rows_of(fed, mona["resource"]["id"])["match_term"] == 2
     leo = patient(Person("", "", LEO.born, LEO.family, LEO.given))
     (entry,) = await matches(at, leo)
     assert ask(fed.settings, f"SELECT count(*) FROM match_term WHERE person = '{entry['resource']['id']}'")[0][0] == 2
