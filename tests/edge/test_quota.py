@@ -205,3 +205,17 @@ async def test_what_staff_bring_elsewhere_is_charged_like_a_lookup(fed: World) -
         with pytest.raises(TooMany):
             await fed.gateway.ledger.run_alone(exchange_of, request)
     assert without_log(await count_rows(fed)) == before
+
+
+async def test_looking_for_somebody_among_ones_own_is_charged_like_a_lookup(fed: World) -> None:
+    """Each description counts once, however it comes out; over the quota one's own and a stranger alike."""
+    at = fed.social_worker()
+    described = [
+        {"resourceType": "Patient", "birthDate": people.LEO.born, "name": [{"family": f"TRIED{place}"}]} for place in range(9)
+    ]
+    for resource in (*described[:LIMIT], described[0]):
+        assert (await at.post("/fhir/Patient/$match", resource)).status_code == 200
+    own = {"resourceType": "Patient", "birthDate": people.LEO.born, "name": [{"family": people.LEO.family}]}
+    answers = [await at.post("/fhir/Patient/$match", resource) for resource in (own, described[LIMIT])]
+    assert {answer.status_code for answer in answers} == {429}
+    assert same(answers[0]) == same(answers[1])
