@@ -22,7 +22,6 @@ from gateway.exchanges.decide_on_report import DecideRequest, decide_on_report
 from gateway.exchanges.erase_person import erase_person
 from gateway.exchanges.erasures import GROUNDS
 from gateway.exchanges.give_report import GiveRequest, OwnReports, give_report, list_reports, look_at_report
-from gateway.exchanges.index_people import Indexed, index_people
 from gateway.exchanges.legal_holds import HoldRequest, LiftHold, OwnHolds, lift_hold, list_holds, set_hold
 from gateway.exchanges.prepare_report import PrepareRequest, prepare_report
 from gateway.exchanges.subject_reports import NOT_HERE, ReportRequest
@@ -228,18 +227,3 @@ def person_erasures(ctx: typer.Context, agency: Agency, user: User, data: Data =
         for one in found
     ]
     typer.echo(text_table([("erasure", "state", "ground", "asked", "by", "carried out by", "records"), *rows]))
-
-
-@person_cli.command("index")
-def person_index(ctx: typer.Context, data: Data = None) -> None:
-    """Let Patient/$match find people by name and birth date whose records came in before migration 0010. Once is enough."""
-    typer.echo(f"rows gone through: {ctx.obj.on(data, _index)}")
-
-
-async def _index(gateway: Any) -> int:
-    page: Indexed = await gateway.ledger.run_alone(index_people, "")
-    rows = page.rows
-    while page.after:
-        page = await gateway.ledger.run_alone(index_people, page.after)
-        rows += page.rows
-    return rows

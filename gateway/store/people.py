@@ -57,12 +57,6 @@ OWN_BY_TERM = Statement(
     .order_by(match_term.c.person)
     .limit(bindparam("count", type_=Integer))
 )
-PEOPLE_AFTER = Statement(  # of every agency, in pages by their ids
-    select(*PERSON_COLUMNS)
-    .where(person.c.id > bindparam("after", type_=Text))
-    .order_by(person.c.id)
-    .limit(bindparam("count", type_=Integer))
-)
 ADD_PERSON = Added(person)
 ADD_TOKEN = Added(person_token, new_only=True)
 SET_IDENTITY = Statement(

@@ -9,12 +9,10 @@ import pytest
 
 from gateway.api.edge import PAGE
 from gateway.demo.people import AMINA, BETH, COUNCIL, LA_CODE, LEO, RUBY, STRANGER, Person
-from gateway.exchanges.index_people import AT_ONCE
 from gateway.exchanges.match_patient import MOST_SHARING
 from gateway.fhir import systems
-from gateway.listing.subjects import _index
 from tests.data.edge import exchange, is_valid, log_of, outcome, plain
-from tests.edge.durable import ask, change
+from tests.edge.durable import ask
 from tests.edge.guardians import guardian, settled, shields
 from tests.edge.test_erasure import erased, rows_of
 from tests.edge.test_lookup_no_leak import CAUSES
@@ -358,30 +356,3 @@ async def test_beth_is_found_among_the_trusts_own(fed: World) -> None:
     (found,) = await matches(fed.as_("trust-epr"), patient(BETH))
     assert grades([found]) == [("BETH", "certain")]
     assert "extension" not in found["resource"]
-
-
-async def test_people_of_before_are_found_once_they_are_gone_through(fed: World) -> None:
-    """Rows that came in before terms were kept; those that have them stay as they are, and every page is on record."""
-    found = ask(fed.settings, "SELECT token, person FROM match_term ORDER BY token, person")
-    change(fed.settings, "DELETE FROM match_term")
-    leo = patient(Person("", "", LEO.born, LEO.family, LEO.given))
-    assert await matches(council(fed), leo) == []
-    for _ in range(2):
-        rows = await _index(fed.gateway)
-        assert rows == ask(fed.settings, "SELECT count(*) FROM person")[0][0]
-        assert ask(fed.settings, "SELECT token, person FROM match_term ORDER BY token, person") == found
-    assert grades(await matches(council(fed), leo)) == [("LEO", "probable")]
-
-
-async def test_pages_follow_one_another_to_the_end(fed: World) -> None:
-    """More rows than a page holds, and exactly as many."""
-    crowd = [patient(Person("", "", "2001-01-02", "CROWD", "IDA"), local=f"C{place}") for place in range(AT_ONCE)]
-    held = ask(fed.settings, "SELECT count(*) FROM person")[0][0]
-    for several in (crowd[: AT_ONCE - held], crowd):
-        await council(fed).sends(
-            "fhir", {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in several]}
-        )
-        change(fed.settings, "DELETE FROM match_term")
-        assert await _index(fed.gateway) == held + len(several)
-        missing = ask(fed.settings, "SELECT count(*) FROM person WHERE id NOT IN (SELECT person FROM match_term)")[0][0]
-        assert missing <= held
