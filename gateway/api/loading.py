@@ -81,28 +81,25 @@ class Load:
     async def apply(self) -> None:
         """Apply what waits, and report it in file order. What cannot be written ends the load, once all of it is settled."""
         records, self.waiting, self.people = self.waiting, [], set()
-        ended = await asyncio.gather(*(self._one(record) for record in records), return_exceptions=True)
+        ended = await self._ended(records)
+        refused = [record for record, outcome in zip(records, ended, strict=True) if isinstance(outcome, Unprocessable)]
+        await asyncio.gather(*(self.desk.ledger.run(refuse_record, record) for record in refused))
         for record, outcome in zip(records, ended, strict=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
-            self.report.note(record.mapped)
             if isinstance(outcome, Receipt):
+                self.report.note(record.mapped)
                 self.report.take(outcome.written, outcome.notices)
+            elif isinstance(outcome, Unprocessable):
+                self.report.note(record.mapped)
+                self.report.refuse([Issue(one.text, one.code, at(record.mapped, one)) for one in outcome.issues])
             else:
-                self.report.refuse([Issue(one.text, one.code, at(record.mapped, one)) for one in outcome])
+                raise outcome
 
-    async def _one(self, record: Record) -> Receipt | tuple[Issue, ...]:
-        """One record: applied; or why it was refused, once it is on record as refused."""
-        faults = record.mapped.faults
-        if not faults:
-            try:
-                receipt: Receipt = await self.desk.ledger.run_alone(receive_record, record)
-            except Unprocessable as error:
-                faults = tuple(error.issues)
-            else:
-                return receipt
-        await self.desk.ledger.run(refuse_record, record)
-        return faults
+    async def _ended(self, records: list[Record]) -> list[Receipt | Exception]:
+        """What came of each record: what could not be mapped is refused as what cannot be applied is."""
+        whole = [record for record in records if not record.mapped.faults]
+        applied = await self.desk.ledger.run_each(receive_record, whole)
+        ended = iter(applied)
+        return [Unprocessable.of(one.mapped.faults) if one.mapped.faults else next(ended) for one in records]
 
 
 def people_of(mapped: Mapped) -> set[str]:

@@ -64,7 +64,7 @@ def receive_record(ctx: Context, record: Record, moment: Moment) -> Story[Receip
         yield Write(ADD_STEP, {"load": record.step.load, "number": record.step.number, **told})
     for one in record.mapped.unmatched:
         yield from _count(agency, f"{record.mapped.version}/{one.table}", one.code, moment)
-    yield Write(standing.TOUCH_FEED, {"agency_code": agency, "as_of": moment.at}, later=True)
+    yield Write(standing.TOUCH_FEED, {"agency_code": agency, "as_of": moment.at}, later=True, once=True)
     patients = [_patient(row.patient) for row in applied.persons.values()] or [""]
     lines = tuple(_line(record, moment, DONE, patient, applied.written) for patient in patients)
     return Outcome(Receipt(len(applied.written), applied.notices), lines)

@@ -23,7 +23,7 @@ Expected refusals of a lookup are values, not exceptions; these are for requests
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class GatewayError(Exception):
         self.headers = headers or {}
 
     @classmethod
-    def of(cls, issues: tuple[Issue, ...] | list[Issue]) -> GatewayError:
+    def of(cls, issues: tuple[Issue, ...] | list[Issue]) -> Self:
         """An error that carries these issues, at least one."""
         error = cls(issues[0].text)
         error.issues = tuple(issues)

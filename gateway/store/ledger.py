@@ -110,6 +110,11 @@ class Ledger(Protocol):
         """Run one exchange that reads its own writes, in a transaction (or savepoint) of its own."""
         ...
 
+    async def run_each(self, exchange: Exchange[Any, Request, Answer], requests: Sequence[Request]) -> list[Answer | Exception]:
+        """Run exchanges as ``run_alone`` runs each, in their order; they share a transaction where none of them touches what
+        another holds. Gives for each its answer or what it raised. Raises Unavailable."""
+        ...
+
     async def read(self, reads: Sequence[Read]) -> list[Rows]:
         """Long reads on one snapshot, apart from the exchanges; the caller's audit entry is committed before."""
         ...

@@ -15,7 +15,7 @@ from gateway.store.ledger import Buffer, Exchange, Rows, Step
 from gateway.store.ledger_batch import Ended, lock_keys
 from gateway.store.ledger_connections import LOST, Connection, Connections, ask, told, undo
 from gateway.store.ledger_transaction import EXCLUSIVE, SHARED, Transactions, fetch, params_of
-from gateway.store.sql import Added, Read, Write
+from gateway.store.sql import Read, Write
 
 TRIES = 6
 # Two workers at the same thing at once: whoever lost begins anew and finds what the other did.
@@ -113,7 +113,7 @@ class _Turn:
 
     async def _write(self, step: Write) -> int:
         """The number of rows that a change is of; one that travels later is told as one, as an added row is."""
-        if step.later or (isinstance(step.statement, Added) and not step.statement.new_only):
+        if step.may_travel:
             self._later.append(step)
             return 1
         async with self._connection.pipeline() as pipeline:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.store import audit_log
 from gateway.store.ledger import Buffer, Exchange, Outcome, Rows, Step, Upkeep
-from gateway.store.sql import Added, Keyed, Read
+from gateway.store.sql import Added, Keyed, Read, Statement
 from gateway.store.vault import Vault
 
 Ended = Outcome[Any] | Upkeep[Any]
 Written = tuple[bytes, Any]
+Group = tuple[Keyed, tuple[Any, ...]]  # reads that travel together: the statement, and what else it asks by
 
 
 def lock_keys(tokens: Iterable[bytes]) -> list[int]:
@@ -76,33 +77,64 @@ class Part:
             self.job.future.set_result(self.outcome.answer)
 
 
+class Asking(Protocol):
+    """Who waits for rows."""
+
+    @property
+    def asked(self) -> tuple[Read, ...]: ...
+
+
 @dataclass(slots=True)
 class Questions:
     """The reads of one round, with those of one keyed statement joined into one."""
 
     plain: list[Read] = field(default_factory=list)
-    keyed: dict[Keyed, dict[Any, Rows]] = field(default_factory=dict)
+    keyed: dict[Group, dict[Any, Rows]] = field(default_factory=dict)
     hold: set[bytes] = field(default_factory=set)
 
     @classmethod
-    def of(cls, parts: Sequence[Part]) -> Questions:
+    def of(cls, parts: Iterable[Asking]) -> Questions:
         """What these parts ask."""
         questions = cls()
         for part in parts:
             for read in part.asked:
                 questions.hold.update(read.hold)
                 if isinstance(read.statement, Keyed):
-                    questions.keyed.setdefault(read.statement, {}).setdefault(read.params["key"], [])
+                    questions.keyed.setdefault(_group(read), {}).setdefault(read.params[read.statement.name], [])
                 else:
                     questions.plain.append(read)
         return questions
 
-    def deal(self, read: Read, rest: Any) -> Rows:
+    def sent(self) -> list[Written]:
+        """What is asked, as statements: the keyed ones, then the plain ones."""
+        keyed = [
+            (
+                statement.for_many,
+                {**statement.fixed, **dict(zip(statement.others, others, strict=True)), "keys": list(found)},
+            )
+            for (statement, others), found in self.keyed.items()
+        ]
+        plain = [(read.statement.for_postgres, dict(read.statement.with_fixed(read.params))) for read in self.plain]
+        return keyed + plain
+
+    def sort(self, rows: list[Rows]) -> Iterator[Rows]:
+        """Take the rows of what was sent, in its order; gives those of the plain ones."""
+        for ((statement, _), found), mine in zip(self.keyed.items(), rows, strict=False):
+            for row in mine:
+                found[row[0]].append(statement.told(row))
+        return iter(rows[len(self.keyed) :])
+
+    def deal(self, read: Read, rest: Iterator[Rows]) -> Rows:
         """The rows of one read, out of those of the round."""
         if isinstance(read.statement, Keyed):
-            return self.keyed[read.statement][read.params["key"]]
-        rows: Rows = next(rest)
-        return rows
+            return self.keyed[_group(read)][read.params[read.statement.name]]
+        return next(rest)
+
+
+def _group(read: Read) -> Group:
+    statement = read.statement
+    assert isinstance(statement, Keyed)
+    return statement, tuple([read.params[name] for name in statement.others])
 
 
 def statements(vault: Vault, buffer: Buffer, at: int) -> list[Written]:
@@ -114,10 +146,7 @@ def statements(vault: Vault, buffer: Buffer, at: int) -> list[Written]:
     """
     written: list[Written] = []
     for statement, rows in buffer.by_statement.items():
-        if isinstance(statement, Added):
-            written.append(_unnest(statement, rows))
-        else:
-            written.extend((statement.for_postgres, dict(statement.with_fixed(row))) for row in rows)
+        written += as_sent(statement, rows)
     sealed = audit_log.seal_exchanges(vault, buffer.exchanges, at)
     waiting = [(row.id, row.recorded, leaf) for row, leaf in zip(sealed.firsts, sealed.leaves, strict=True)]
     log = (
@@ -132,5 +161,8 @@ def statements(vault: Vault, buffer: Buffer, at: int) -> list[Written]:
     ]
 
 
-def _unnest(statement: Added, rows: Sequence[Any]) -> tuple[bytes, list[list[Any]]]:
-    return statement.many_for_postgres, [[row[name] for row in rows] for name in statement.columns]
+def as_sent(statement: Statement, rows: Sequence[Any]) -> list[Written]:
+    """Changes by one statement: rows added go in one, others one by one."""
+    if isinstance(statement, Added):
+        return [(statement.many_for_postgres, [[row[name] for row in rows] for name in statement.columns])]
+    return [(statement.for_postgres, dict(statement.with_fixed(row))) for row in rows]

@@ -24,7 +24,8 @@ from gateway.store.ledger_alone import TRIES, TRY_AGAIN, run_by_itself
 from gateway.store.ledger_batch import Job, Part, Questions, lock_keys
 from gateway.store.ledger_connections import LOST, NOT_WRITTEN, Connection, Connections, Cursor, ask, told, undo
 from gateway.store.ledger_sequencer import seal_open
-from gateway.store.ledger_transaction import SHARED, TRY_SHARED, Transactions, fetch, params_of
+from gateway.store.ledger_together import run_each
+from gateway.store.ledger_transaction import SHARED, TRY_SHARED, Transactions, fetch, send_all
 from gateway.store.sql import Read
 from gateway.store.vault import Vault
 
@@ -76,6 +77,14 @@ class PostgresLedger(Generic[Context]):
         task = self._in_background(run_by_itself(self._for_one, self._transactions, self._context, exchange, request))
         answer: Answer = await asyncio.shield(task)  # who goes away does not tear a commit apart
         return answer
+
+    async def run_each(
+        self, exchange: Exchange[Context, Request, Answer], requests: Sequence[Request]
+    ) -> list[Answer | Exception]:
+        self._refuse_if_closed()
+        task = self._in_background(run_each(self._for_one, self._transactions, self._context, exchange, requests))
+        answers: list[Answer | Exception] = await asyncio.shield(task)
+        return answers
 
     async def read(self, reads: Sequence[Read]) -> list[Rows]:
         try:
@@ -186,7 +195,7 @@ class PostgresLedger(Generic[Context]):
             questions = Questions.of(parts)
             held = ahead | questions.hold
             stood = await self._transactions.send_opening(connection, SHARED, held)
-            asked = await self._send(connection, questions)
+            asked = await send_all(connection, questions.sent())
             await pipeline.sync()
             now = self._transactions.stood.learn(at, await stood.fetchall())
             if now == foreseen:
@@ -217,28 +226,15 @@ class PostgresLedger(Generic[Context]):
         questions = Questions.of(parts)
         wanted = frozenset(questions.hold) - held
         free = await ask(connection, TRY_SHARED if held else SHARED, (lock_keys(wanted),)) if wanted else None
-        asked = await self._send(connection, questions)
+        asked = await send_all(connection, questions.sent())
         await pipeline.sync()
         if free is not None and held and not (await free.fetchall())[0][0]:
             raise _CrossedError(held | wanted)
         await self._hand_out(parts, questions, asked)
         return held | wanted
 
-    async def _send(self, connection: Connection, questions: Questions) -> list[Cursor]:
-        """Send the reads of a round: the keyed ones, then the plain ones."""
-        keyed = [
-            await ask(connection, statement.for_postgres, {**statement.fixed, "keys": list(found)})
-            for statement, found in questions.keyed.items()
-        ]
-        plain = [await ask(connection, read.statement.for_postgres, params_of(read.statement, read)) for read in questions.plain]
-        return keyed + plain
-
     async def _hand_out(self, parts: list[Part], questions: Questions, asked: list[Cursor]) -> None:
         """Give each part the rows that it asked for."""
-        rows = [await cursor.fetchall() for cursor in asked]
-        for found, mine in zip(questions.keyed.values(), rows, strict=False):
-            for row in mine:
-                found[row[0]].append(row)
-        rest = iter(rows[len(questions.keyed) :])
+        rest = questions.sort([await cursor.fetchall() for cursor in asked])
         for part in parts:
             part.answer([questions.deal(read, rest) for read in part.asked])

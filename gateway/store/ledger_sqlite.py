@@ -103,6 +103,13 @@ class SqliteLedger(Generic[Context]):
         answer: Answer = await self._join(exchange, request, alone=True)
         return answer
 
+    async def run_each(
+        self, exchange: Exchange[Context, Request, Answer], requests: Sequence[Request]
+    ) -> list[Answer | Exception]:
+        jobs = [self._join(exchange, request, alone=True) for request in requests]
+        answers: list[Answer | Exception] = await asyncio.gather(*jobs, return_exceptions=True)
+        return answers
+
     async def read(self, reads: Sequence[Read]) -> list[Rows]:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._snapshot, reads)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from gateway.store import audit_log, clock
 from gateway.store.ledger import Buffer, Rows
-from gateway.store.ledger_batch import lock_keys, statements
+from gateway.store.ledger_batch import Written, lock_keys, statements
 from gateway.store.ledger_connections import Connection, Cursor, ask
-from gateway.store.sql import Keyed, Read, Statement
+from gateway.store.sql import Read, Statement
 from gateway.store.standing import STOOD, Stood
 from gateway.store.vault import Vault
 
@@ -17,6 +17,7 @@ POLICY_LOCK = 1
 SHARED = b"SELECT pg_advisory_xact_lock_shared(k) FROM unnest(%b::bigint[]) AS k"
 TRY_SHARED = b"SELECT coalesce(bool_and(pg_try_advisory_xact_lock_shared(k)), true) FROM unnest(%b::bigint[]) AS k"
 EXCLUSIVE = b"SELECT pg_advisory_xact_lock(k) FROM unnest(%b::bigint[]) AS k"
+TRY_EXCLUSIVE = b"SELECT coalesce(bool_and(pg_try_advisory_xact_lock(k)), true) FROM unnest(%b::bigint[]) AS k"
 
 
 class Transactions:
@@ -46,8 +47,7 @@ class Transactions:
 
     async def send_ending(self, connection: Connection, buffer: Buffer) -> None:
         """Send all writes and the COMMIT; they are done when the pipeline is left."""
-        for sql, params in statements(self._vault, buffer, clock.now()):
-            await ask(connection, sql, params)
+        await send_all(connection, statements(self._vault, buffer, clock.now()))
         await ask(connection, b"COMMIT", None)
 
 
@@ -58,9 +58,10 @@ async def fetch(connection: Connection, statement: Statement, read: Read | None 
 
 
 def params_of(statement: Statement, read: Read | None) -> dict[str, Any]:
-    """The parameters of a read by itself; a keyed one asks for its one key."""
-    if read is None:
-        return dict(statement.fixed)
-    if isinstance(statement, Keyed):
-        return {**statement.fixed, "keys": [read.params["key"]]}
-    return dict(statement.with_fixed(read.params))
+    """The parameters of a read by itself."""
+    return dict(statement.fixed if read is None else statement.with_fixed(read.params))
+
+
+async def send_all(connection: Connection, statements: Iterable[Written]) -> list[Cursor]:
+    """Send statements within a pipeline; their cursors in the same order."""
+    return [await ask(connection, sql, params) for sql, params in statements]

@@ -35,16 +35,14 @@ DOSSIER_BY_ROW = Keyed(
     person.c.id,
 )
 NHS_TOKENS = Keyed(select(person_token.c.person, person_token.c.token).where(person_token.c.kind == "nhs"), person_token.c.person)
-OWN_BY_TOKEN = Statement(
+OWN_BY_TOKEN = Keyed(
     select(*PERSON_COLUMNS)
     .join(person_token, person_token.c.person == person.c.id)
-    .where(
-        person_token.c.token == bindparam("token", type_=LargeBinary),
-        person_token.c.agency == bindparam("agency", type_=Text),
-    )
-)
-OWN_PERSON = Statement(
-    select(*PERSON_COLUMNS).where(person.c.id == bindparam("id", type_=Text), person.c.agency == bindparam("agency", type_=Text))
+    .where(person_token.c.agency == bindparam("agency", type_=Text)),
+    person_token.c.token, name="token", others=("agency",), untold=True,
+)  # fmt: skip
+OWN_PERSON = Keyed(
+    select(*PERSON_COLUMNS).where(person.c.agency == bindparam("agency", type_=Text)), person.c.id, name="id", others=("agency",)
 )
 # An agency's people under one of the terms of gateway.identity.described.
 OWN_BY_TERM = Statement(
@@ -90,8 +88,8 @@ DROP_RECORDS = Statement(delete(record).where(_OF_OR_ABOUT))
 DROP_VERSIONS = Statement(delete(record_version).where(record_version.c.record.in_(select(record.c.id).where(_OF_OR_ABOUT))))
 
 _OWN = and_(record.c.agency == bindparam("agency", type_=Text), record.c.type == bindparam("type", type_=Text))
-RECORD_BY_SOURCE = Statement(
-    select(*RECORD_COLUMNS, record.c.person).where(_OWN, record.c.source == bindparam("source", type_=LargeBinary))
+RECORD_BY_SOURCE = Keyed(
+    select(*RECORD_COLUMNS, record.c.person).where(_OWN), record.c.source, name="source", others=("agency", "type"), untold=True
 )
 _WITH_PERSON = record.join(person, person.c.id == record.c.person)
 OWN_RECORD = Statement(

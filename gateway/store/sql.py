@@ -66,18 +66,33 @@ class Statement:
 
 
 class Keyed(Statement):
-    """A select by one key, whose first column is that key.
+    """A select by one key, whose first column is that key, unless it is ``untold``.
 
     On PostgreSQL the reads of a batch travel as one statement for all keys, and the rows are dealt out by key.
-    The parameter is named ``key``.
+    The parameter is named ``key`` unless it has another ``name``; ``others`` are the names of parameters beside it, and
+    reads that agree in those travel together.
     """
 
-    def __init__(self, clause: Select[Any], key: Column[Any], postgres: Select[Any] | None = None):
-        kind = LargeBinary if isinstance(key.type, LargeBinary) else key.type
-        super().__init__(
-            clause.where(key == bindparam("key", type_=key.type)),
-            (clause if postgres is None else postgres).where(key == any_(bindparam("keys", type_=ARRAY(kind)))),
-        )
+    def __init__(
+        self, clause: Select[Any], key: Column[Any], postgres: Select[Any] | None = None, *, name: str = "key",
+        others: tuple[str, ...] = (), untold: bool = False,
+    ):  # fmt: skip
+        self.name, self.others, self.untold = name, others, untold
+        self._many, self._key = clause if postgres is None else postgres, key
+        one = key == bindparam(name, type_=key.type)
+        super().__init__(clause.where(one), self._many.where(one))
+
+    @cached_property
+    def for_many(self) -> bytes:
+        """On PostgreSQL: the rows of all keys of the parameter ``keys``, each behind its key."""
+        kind = LargeBinary if isinstance(self._key.type, LargeBinary) else self._key.type
+        columns = [self._key, *self._many.selected_columns] if self.untold else self._many.selected_columns
+        many = self._many.with_only_columns(*columns).where(self._key == any_(bindparam("keys", type_=ARRAY(kind))))
+        return str(_compiled(many, POSTGRES)).encode()
+
+    def told(self, row: Row) -> Row:
+        """A row of ``for_many`` as the select has it."""
+        return row[1:] if self.untold else row
 
 
 class Added(Statement):
@@ -131,11 +146,18 @@ class Write:
     """A change. In an exchange of its own it is done at once and answers with the number of rows.
 
     ``later``: nobody wants that number, and it may travel with the next question; what asks then finds it done.
+    ``once``: where several of one transaction say the very same, it is done once.
     """
 
     statement: Statement
     params: Params
     later: bool = False
+    once: bool = False
+
+    @property
+    def may_travel(self) -> bool:
+        """Whether it may travel with the next question: the number of rows is known, or wanted by nobody."""
+        return self.later or (isinstance(self.statement, Added) and not self.statement.new_only)
 
 
 @dataclass(frozen=True, slots=True)
