@@ -75,6 +75,8 @@ def make_context(settings: Settings, vault: Vault) -> Context:
         quota=settings.quota_persons_per_hour,
         list_quota=settings.quota_listed_per_day,
         unapproved_maps=settings.unapproved_maps,
+        most_records=settings.records_mb << 20,
+        most_handed_in=settings.handed_in_mb << 20,
         wording=load_wording(settings.mappings / "cards"),
         subject_texts=load_subject_texts(settings.mappings / "subject_access"),
         holidays=load_holidays(settings.mappings / "bank_holidays.toml"),

@@ -12,6 +12,7 @@ from gateway.erasing import keeping_register
 from gateway.exchanges.agreements_in_force import compiled
 from gateway.exchanges.context import Context
 from gateway.follow_up import follow_up
+from gateway.handed_in import load_handed_in
 from gateway.heartbeats import send_heartbeats
 from gateway.metrics import serve_metrics
 from gateway.partners.witnesses import Asking
@@ -26,6 +27,7 @@ log = logging.getLogger("gateway")
 SEAL_EVERY = 0.5  # seconds, PostgreSQL
 LOOK_EVERY = 600.0  # seconds: how soon after midnight (UTC) the day's reconciliation begins
 BEAT_EVERY = 5.0  # seconds: how soon a heartbeat that is due goes out
+LOAD_EVERY = 0.5  # seconds: how soon a file that was handed in is begun
 FOLLOW_EVERY = 0.5  # seconds: how soon agreements that were published elsewhere are taken up
 
 
@@ -36,6 +38,7 @@ def background(gateway: Gateway) -> list[asyncio.Task[None]]:
         asyncio.create_task(follow(gateway)),
         asyncio.create_task(_reconcile(gateway)),
         asyncio.create_task(keeping_register(gateway.ledger, gateway.settings.keys_folder)),
+        asyncio.create_task(loading(gateway)),
     ]
     if gateway.settings.deliver:
         tasks.append(asyncio.create_task(gateway.deliverer.run()))
@@ -70,6 +73,18 @@ async def heartbeats(gateway: Gateway) -> None:
             sent = 0
         if not sent:
             await asyncio.sleep(BEAT_EVERY)
+
+
+async def loading(gateway: Gateway) -> None:
+    """Load what was handed in, for ever, one file at a time."""
+    while True:
+        try:
+            loaded = await load_handed_in(gateway.ledger, gateway.context, gateway.deliverer.wake)
+        except Exception:
+            log.exception("files that were handed in could not be loaded; trying again")
+            loaded = False
+        if not loaded:
+            await asyncio.sleep(LOAD_EVERY)
 
 
 async def follow(gateway: Gateway) -> None:

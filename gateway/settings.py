@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     session_hours: int = Field(default=10, ge=1, le=12, description="How long a sign-in lasts at most.")
     checkpoint_seconds: float = Field(default=10.0, description="How often the head of the access log is signed; at most 60.")
 
+    records_mb: int = Field(default=64, ge=1, le=1024, description="Largest body of records that is answered at once, in MB.")
+    handed_in_mb: int = Field(
+        default=2048, ge=1, description="Largest file of records that is handed in to be loaded later, in MB."
+    )
     unapproved_maps: Literal["allow", "warn", "refuse"] = Field(
         default="warn", description="What becomes of records whose map no approver of their sender has approved as it is."
     )

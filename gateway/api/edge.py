@@ -35,7 +35,6 @@ FHIR_JSON = "application/fhir+json"
 READABLE = frozenset({"application/fhir+json", "application/json", "text/json"})
 MAX_BODY = 1 << 20
 MAX_BUNDLE = 5 << 20
-MAX_RECORDS = 64 << 20
 REQUEST_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 PAGE = 4096
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
@@ -254,13 +253,18 @@ def _takes_json(part: str) -> bool:
     return not refused and (kind in READABLE or kind in ("*/*", "application/*", ""))
 
 
-async def body_of(request: Request, limit: int) -> bytes:
-    """The body, read up to a limit. Raises TooLarge before more is read, UnsupportedMedia where it is packed."""
+def check_body(request: Request, limit: int) -> None:
+    """What is known of a body before it is read. Raises TooLarge, UnsupportedMedia where it is packed."""
     if header(request, b"content-encoding").strip().lower() not in ("", "identity"):
         raise outcomes.UnsupportedMedia("Send the body as it is, without a content encoding.")
     stated = header(request, b"content-length")
     if stated.isdigit() and int(stated) > limit:
         raise outcomes.TooLarge(f"The body is larger than {limit} bytes.")
+
+
+async def body_of(request: Request, limit: int) -> bytes:
+    """The body, read up to a limit. Raises TooLarge before more is read, UnsupportedMedia where it is packed."""
+    check_body(request, limit)
     parts, size = [], 0
     more = True
     while more:

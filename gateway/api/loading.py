@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, BinaryIO, Final
 
 from gateway.api.load_report import Report, at
@@ -115,7 +116,9 @@ def people_of(mapped: Mapped) -> set[str]:
 async def load(desk: Desk, fmt: str, data: bytes | BinaryIO, sender: Sender, report: Report) -> None:
     """Read a file and apply its records in file order. Raises BadRequest, TooLarge, NotFound."""
     under_way = Load(desk, report, 1 if fmt.partition("@")[0] in IN_ORDER else TOGETHER)
-    for number, mapped in enumerate(_records(desk, fmt, data, sender), 1):
+    number = 0
+    async for mapped in _records(desk, fmt, data, sender):
+        number += 1
         await under_way.take(number, mapped)
     await under_way.apply()
 
@@ -129,8 +132,9 @@ async def load_once(desk: Desk, file: FileLoaded, data: BinaryIO, sender: Sender
     if begun.done is None:
         return True
     under_way = Load(desk, report, 1 if file.format.partition("@")[0] in IN_ORDER else TOGETHER, begun.key)
-    number = begun.done
-    for number, mapped in enumerate(_records(desk, file.format, data, sender), 1):
+    number = 0
+    async for mapped in _records(desk, file.format, data, sender):
+        number += 1
         await _go_on(under_way, number, mapped, begun)
         if number > begun.done and number % CHECKPOINT == 0:
             await under_way.apply()
@@ -156,13 +160,41 @@ async def _keep(desk: Desk, file: FileLoaded, report: Report, done: int | None) 
     await desk.ledger.run_alone(keep_progress, (file, done, state))
 
 
-def _records(desk: Desk, fmt: str, data: bytes | BinaryIO, sender: Sender) -> Iterator[Mapped]:
-    """The records of a file; a file that cannot be read is the sender's fault and says so."""
-    try:
-        yield from read(desk.context.mappings, fmt, data, sender)
-    except UnknownFormat as fault:
-        raise NotFound.of(fault.issues) from None
-    except Unreadable as fault:
-        kind: Any = TooLarge if any(issue.code == "too-long" for issue in fault.issues) else BadRequest
-        error: GatewayError = kind.of(fault.issues)
-        raise error from None
+async def _records(desk: Desk, fmt: str, data: bytes | BinaryIO, sender: Sender) -> AsyncIterator[Mapped]:
+    """The records of a file; a file that cannot be read is the sender's fault and says so. An open file is read and mapped
+    in a thread: it may be long, and others are answered meanwhile."""
+    pages = Pages(desk, fmt, data, sender)
+    while not pages.ended:
+        for one in pages.turn() if isinstance(data, bytes) else await asyncio.to_thread(pages.turn):
+            yield one
+    if isinstance(pages.fault, UnknownFormat):
+        raise NotFound.of(pages.fault.issues)
+    if pages.fault is not None:
+        kind: Any = TooLarge if any(issue.code == "too-long" for issue in pages.fault.issues) else BadRequest
+        error: GatewayError = kind.of(pages.fault.issues)
+        raise error
+
+
+@dataclass(slots=True)
+class Pages:
+    """The records of a file, so many at a time, and where they end: perhaps with a fault, after those that were good."""
+
+    desk: Desk
+    format: str
+    data: bytes | BinaryIO
+    sender: Sender
+    records: Iterator[Mapped] | None = None
+    ended: bool = False
+    fault: UnknownFormat | Unreadable | None = None
+
+    def turn(self) -> list[Mapped]:
+        """The next page."""
+        page: list[Mapped] = []
+        try:
+            if self.records is None:
+                self.records = read(self.desk.context.mappings, self.format, self.data, self.sender)
+            page.extend(islice(self.records, TOGETHER))  # what came before a fault is kept
+        except (UnknownFormat, Unreadable) as fault:
+            self.fault = fault
+        self.ended = len(page) < TOGETHER
+        return page

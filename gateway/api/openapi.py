@@ -18,8 +18,10 @@ KINDS = {
     "receipt": "application/json",
     "text": "text/plain",
     "ndjson": "application/fhir+ndjson",
+    "page": "text/html",
 }
 ETAG = {"type": "string", "pattern": '^(W/)?"[0-9]{1,9}"$'}
+PREFER = {"type": "string", "enum": ["respond-async"]}  # 202: the report is fetched from Content-Location
 FOLDER = Path(__file__).parent.parent.parent / "openapi" / "examples"
 EXAMPLES = {
     "knownToServices": ("lookup-known", "lookup-no-information", "lookup-cannot-say"),
@@ -84,6 +86,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         described["requestBody"] = {"required": operation.takes != "form", "content": {kind: content}}
     if operation.method == "PUT" and operation.interaction == "update":
         described["parameters"].append({"name": "If-Match", "in": "header", "required": False, "schema": ETAG})
+    if operation.name == "records":
+        described["parameters"].append({"name": "Prefer", "in": "header", "required": False, "schema": PREFER})
     return {key: value for key, value in described.items() if value != [] or key == "security"}
 
 
@@ -104,7 +108,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
 
 
 def _good(operation: Operation) -> tuple[int, ...]:
-    several = {"children": (200, 204), "exportStatus": (200, 202)}
+    several = {"children": (200, 204), "exportStatus": (200, 202), "records": (200, 202), "loadStatus": (200, 202)}
     if operation.name in several:
         return several[operation.name]
     if operation.interaction == "create":

@@ -8,14 +8,15 @@ import re
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.api.edge import MAX_RECORDS, Edge, allowed, base_headers, body_of, fhir, request_id
+from gateway.api import hand_in
+from gateway.api.edge import Edge, allowed, base_headers, body_of, fhir, request_id
 from gateway.api.load_report import Report
 from gateway.api.loading import Desk, load
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.agencies import parse_profile
 from gateway.exchanges.context import Context, new_id
 from gateway.fhir import systems
-from gateway.fhir.outcomes import BadRequest, Forbidden, Unprocessable
+from gateway.fhir.outcomes import BadRequest, Forbidden, TooLarge, Unprocessable
 from gateway.mapping.records import Sender
 from gateway.store import clock
 from gateway.store.ledger import Ledger
@@ -23,6 +24,10 @@ from gateway.store.sql import Read
 from gateway.store.standing import FEEDS
 
 LA_CODE = re.compile(r"[0-9]{3}")
+LARGER = (
+    "At most {most} bytes are taken while you wait. Send a larger file to /records/{{format}} with Prefer: respond-async, "
+    "which takes up to {handed_in} bytes."
+)
 
 
 async def sender_of(ledger: Ledger, context: Context, agency: str, la_code: str = "") -> Sender:
@@ -47,10 +52,21 @@ def _desk(edge: Edge, requester: Requester, request: Request, data: bytes) -> De
     return Desk(edge.ledger, edge.context, requester, request_id(request), hashlib.sha256(data).hexdigest())
 
 
+async def _body(edge: Edge, request: Request) -> bytes:
+    most = edge.context.most_records
+    try:
+        return await body_of(request, most)
+    except TooLarge:
+        raise TooLarge(LARGER.format(most=most, handed_in=edge.context.most_handed_in)) from None
+
+
 async def receive_file(edge: Edge, request: Request) -> Response:
-    """``POST /records/{format}``: the report names every record that did not land, and why."""
+    """``POST /records/{format}``: the report names every record that did not land, and why; at once, or to be fetched later."""
     requester = allowed(edge, request, "records", "c")
-    data = await body_of(request, MAX_RECORDS)
+    if hand_in.is_wanted(request):
+        await sender_of(edge.ledger, edge.context, requester.agency)
+        return await hand_in.take(edge, request, requester)
+    data = await _body(edge, request)
     sender = await sender_of(edge.ledger, edge.context, requester.agency)
     report = Report()
     await load(_desk(edge, requester, request, data), request.path_params["format"], data, sender, report)
@@ -66,7 +82,7 @@ async def receive_children(edge: Edge, request: Request) -> Response:
     la_code = request.path_params["la_code"]
     if not LA_CODE.fullmatch(la_code):
         raise BadRequest("The local authority code has three digits.", where="la_code")
-    data = await body_of(request, MAX_RECORDS)
+    data = await _body(edge, request)
     sender = await sender_of(edge.ledger, edge.context, requester.agency, la_code)
     report = Report()
     await load(_desk(edge, requester, request, data), "dfe-csc-api", data, sender, report)

@@ -224,6 +224,7 @@ ANSWERS: dict[str, Schema] = {
     "receipt": {"type": "string", "format": "uuid"},
     "text": {"type": "string"},
     "ndjson": {"type": "string"},
+    "page": {"type": "string"},
     "accepted": {},
     "nothing": {},
 }

@@ -40,6 +40,8 @@ class Context:
     vouched: Vouched = field(default_factory=Vouched)  # up to when disclosures go on, by what witnesses say of the log
     unapproved_maps: str = "warn"  # allow | warn | refuse: records whose map their sender has not approved
     quota: int = 30  # different people that a user may ask about within an hour
+    most_records: int = 64 << 20  # bytes of records that are answered at once
+    most_handed_in: int = 2 << 30  # bytes of a file that is handed in to be loaded later
     list_quota: int = 1000  # different people that a client may newly put on case lists within a day
 
 

@@ -25,9 +25,9 @@ from typing import Any, BinaryIO
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import new_id
 from gateway.exchanges.load_file_once import FileLoaded
-from gateway.fhir.outcomes import GatewayError, Unavailable, Unprocessable, outcome
+from gateway.fhir.outcomes import GatewayError, Unavailable, Unprocessable
 from gateway.listeners.configuration import WatchedFolder
-from gateway.mapping.load_page import page
+from gateway.mapping.load_page import page, refused
 from gateway.store.ledger import Ledger
 
 log = logging.getLogger("gateway.listeners")
@@ -136,7 +136,7 @@ class Watch:
             log.exception("a file could not be read", extra={"operation": "folder", "file": working.name[:ID]})
             if not self._is_given_up(working, error):
                 return 0
-            report, good = _refusal(Unprocessable(MAY_NOT if isinstance(error, PermissionError) else UNREADABLE)), False
+            report, good = refused(Unprocessable(MAY_NOT if isinstance(error, PermissionError) else UNREADABLE).issues), False
         await asyncio.to_thread(self._put_away, working, report, good)
         self._failures.pop(working.name, None)
         return 1
@@ -165,7 +165,7 @@ class Watch:
         except Unavailable:
             raise
         except GatewayError as error:
-            return _refusal(error), False
+            return refused(error.issues), False
         good = bool(_counted(report, "accepted")) or not _counted(report, "received")
         return {**report, "id": "loaded-before"} if before else report, good
 
@@ -205,13 +205,6 @@ def _digest(source: BinaryIO) -> str:
     while part := source.read(CHUNK):
         hashed.update(part)
     return hashed.hexdigest()
-
-
-def _refusal(error: GatewayError) -> dict[str, Any]:
-    return {
-        "resourceType": "Parameters",
-        "parameter": [{"name": "accepted", "valueUnsignedInt": 0}, {"name": "outcome", "resource": outcome(error.issues)}],
-    }
 
 
 def _counted(report: dict[str, Any], name: str) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from gateway.fhir.outcomes import Issue, outcome
+
 STYLE = (
     "body{font:16px sans-serif;margin:2em;max-width:70em}table{border-collapse:collapse;margin:0 0 2em}"
     "td,th{border:1px solid #999;padding:.4em;text-align:left;vertical-align:top}"
@@ -17,6 +19,14 @@ COUNTS = {
     "written": "Resources written or changed",
 }
 Part = dict[str, Any]
+
+
+def refused(issues: Iterable[Issue]) -> Part:
+    """The report of a file of which nothing could be taken."""
+    return {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "accepted", "valueUnsignedInt": 0}, {"name": "outcome", "resource": outcome(tuple(issues))}],
+    }
 
 
 def page(report: dict[str, Any]) -> str:

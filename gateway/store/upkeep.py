@@ -14,6 +14,7 @@ from gateway.audit.merkle import Frontier, verify_consistency
 from gateway.audit.restore import next_origin
 from gateway.store.audit_log import ADD_CHECKPOINT, HEAD, LAST_CHECKPOINT
 from gateway.store.charges import FORGET_CHARGES, hour_mark
+from gateway.store.handed_in import FORGET_FILES
 from gateway.store.ledger import Ledger, Moment, Rows, Upkeep
 from gateway.store.log_tree import keep_roots, prove_consistency
 from gateway.store.sessions import FORGET_SESSIONS
@@ -105,6 +106,7 @@ def _sign(_: Any, head: Head, moment: Moment) -> Generator[Any, Any, Upkeep[int]
     yield Write(FORGET, {"at": moment.at - MINUTE})
     yield Write(FORGET_SESSIONS, {"before": moment.at})
     yield Write(FORGET_EXPORTS, {"at": moment.at})
+    yield Write(FORGET_FILES, {"at": moment.at})
     yield Write(FORGET_CHARGES, {"before": hour_mark(moment.at - MINUTE)})
     if head.size == 0 or (last and last[0][0] >= head.size) or len(restores) != head.restores:
         return Upkeep(head.size)

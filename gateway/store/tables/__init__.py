@@ -31,6 +31,8 @@ from gateway.store.tables.notices import inbox as inbox
 from gateway.store.tables.notices import outbox as outbox
 from gateway.store.tables.notices import reply as reply
 from gateway.store.tables.notices import subscription as subscription
+from gateway.store.tables.people import handed_in as handed_in
+from gateway.store.tables.people import handed_in_part as handed_in_part
 from gateway.store.tables.people import load_step as load_step
 from gateway.store.tables.people import loaded_file as loaded_file
 from gateway.store.tables.people import map_approval as map_approval

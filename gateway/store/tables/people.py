@@ -87,6 +87,31 @@ load_step = Table(
     count_("notices"),
 )
 
+# Files that were handed in to be loaded later, and how far each is.
+handed_in = Table(
+    "handed_in",
+    metadata,
+    text_("id", primary_key=True),
+    bytes_("owner"),  # keyed token of agency, client and user
+    text_("agency", ForeignKey("agency.code")),
+    bytes_("body"),  # sealed: who handed it in, what it is, its hash, its report
+    text_("state"),  # arriving | waiting | ended
+    time_("asked"),
+    count_("records"),  # that were read so far
+    count_("tries"),  # that failed
+    time_("leased_until"),  # by the worker that loads it
+    time_("expires", index=True),
+)
+
+# Their content, sealed part by part. No foreign key: parts of a file that is gone are deleted a few at a time.
+handed_in_part = Table(
+    "handed_in_part",
+    metadata,
+    text_("file", primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    bytes_("body"),
+)
+
 unmatched_code = Table(
     "unmatched_code",
     metadata,
