@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.enqueue import Happened, enqueue
+from gateway.exchanges.held import held_of, source_of
 from gateway.exchanges.merge_rows import merge_rows
 from gateway.exchanges.persons import Desk, find_or_create, reseal_versions
 from gateway.exchanges.purge import check_may_go, purge_person
@@ -21,6 +22,7 @@ from gateway.fhir.outcomes import Unprocessable
 from gateway.fhir.systems import NHS_NUMBER, ODS_CODE
 from gateway.mapping.merge import applies, merged, restated
 from gateway.mapping.records import Op, Origin, Resource, Sourced
+from gateway.mapping.turns import LEAVE, part_of
 from gateway.notification.topics import (
     RETRACTED,
     Change,
@@ -36,7 +38,6 @@ from gateway.store.people import Held, Opened
 from gateway.store.sql import Hold, Read, Write
 
 OTHER_AUTHOR = "The author is another organisation: each writes its own records."
-LEAVE = "/leave"  # the key of a leave is that of its stay, and this
 IDENTIFYING = ("name", "birthDate")
 SUBJECT = {"Flag": "subject", "RelatedPerson": "patient", "Consent": "patient"}
 
@@ -106,7 +107,7 @@ def _read_ahead(desk: Desk, resources: list[Sourced]) -> Generator[Any, Any, Non
     """What is stored under the keys of these resources, in one round trip."""
     keys = {(one.resource["resourceType"], one.key) for one in resources if one.resource.get("resourceType") in SUBJECT}
     if len(keys) > 1:
-        found = yield tuple(Read(people.RECORD_BY_SOURCE, _source(desk, *key)) for key in keys)
+        found = yield tuple(Read(people.RECORD_BY_SOURCE, source_of(desk, *key)) for key in keys)
         desk.records = dict(zip(keys, found, strict=True))
 
 
@@ -147,8 +148,9 @@ def _patient(desk: Desk, one: Sourced) -> Generator[Any, Any, list[Happened]]:
 def _record(desk: Desk, kind: str, one: Sourced, applied: Applied) -> Generator[Any, Any, list[Happened]]:
     resource = one.resource
     subject = identity(resource.get(SUBJECT[kind]))
-    held = yield from held_under(desk, kind, one.key)
-    if not applies(held[0].body if held else None, one.op):
+    held = yield from held_of(desk, kind, one.key, subject)
+    before = held[0].body if held else None
+    if not applies(before, one.op):
         return []
     if not subject:
         where = f"{kind}.{SUBJECT[kind]}"
@@ -156,13 +158,10 @@ def _record(desk: Desk, kind: str, one: Sourced, applied: Applied) -> Generator[
     _check_owner(kind, resource, desk.agency)
     row = yield from find_or_create(desk, [subject])
     related = yield from _related(desk, kind, resource)
-    before = held[0].body if held else None
-    after = result_of(kind, before, one, clock.day(desk.moment.at))
-    if one.key.endswith(LEAVE):
-        after = yield from _within_stay(desk, one.key.removesuffix(LEAVE), after)
-    if is_unchanged(before, after, one.op):
+    after = yield from as_it_stands(desk, kind, before, one)
+    if after is None or is_unchanged(before, after, one.op):
         return []
-    stored = yield from store_record(desk, row, kind, one.key, after, held, related)
+    stored = yield from store_record(desk, row, kind, held[0].key if held else one.key, after, held, related)
     applied.written.append(stored.ref)
     applied.stored.append(stored)
     if held and held[1] != row.id:
@@ -170,14 +169,15 @@ def _record(desk: Desk, kind: str, one: Sourced, applied: Applied) -> Generator[
     return [Happened(row.id, change, before, stored.body) for change in _changes(kind, before, after, desk)]
 
 
-def _within_stay(desk: Desk, stay: str, leave: Resource) -> Generator[Any, Any, Resource]:
-    """A leave that is told when its stay has ended already did not outlast it."""
-    held = yield from held_under(desk, "Flag", stay)
-    end = held[0].body.get("period", {}).get("end") if held else None
-    period = leave.get("period", {})
-    if not end or period.get("end"):
-        return leave
-    return restated({**leave, "period": {**period, "end": end}}, clock.day(desk.moment.at))
+def as_it_stands(desk: Desk, kind: str, before: Resource | None, one: Sourced) -> Generator[Any, Any, Resource | None]:
+    """What stands once a resource is applied to what was stored; None where it is a leave of which its stay knows better."""
+    on = clock.day(desk.moment.at)
+    after = result_of(kind, before, one, on)
+    if not one.key.endswith(LEAVE):
+        return after
+    stay = yield from held_of(desk, "Flag", one.key.removesuffix(LEAVE), identity(one.resource.get("subject")))
+    leave = part_of(stay[0].body if stay else None, before, after, one.resource, desk.ctx.base)
+    return restated(leave, on) if leave else None
 
 
 def _repointed(kind: str, held: tuple[Held, str], row: str, after: Resource, desk: Desk) -> list[Happened]:
@@ -235,22 +235,6 @@ def _related(desk: Desk, kind: str, resource: Resource) -> Generator[Any, Any, s
     return row.id
 
 
-def held_under(desk: Desk, kind: str, key: str) -> Generator[Any, Any, tuple[Held, str] | None]:
-    """What is stored under a sender's key, and whose row it stands in."""
-    rows = desk.records.pop((kind, key), None)
-    if rows is None:
-        rows = yield Read(people.RECORD_BY_SOURCE, _source(desk, kind, key))
-    if not rows:
-        return None
-    *columns, person = rows[0]
-    owner = yield from desk.open_row(person)
-    return people.open_record(owner.cipher, tuple(columns)), person
-
-
-def _source(desk: Desk, kind: str, key: str) -> dict[str, Any]:
-    return {"agency": desk.agency, "type": kind, "source": desk.ctx.vault.token("source", desk.agency, kind, key)}
-
-
 def store_record(
     desk: Desk, row: Opened, kind: str, key: str, resource: Resource, held: tuple[Held, str] | None, related: str | None
 ) -> Generator[Any, Any, Held]:
@@ -280,7 +264,7 @@ def _new_record(
         "agency": desk.agency,
         "type": kind,
         "person": row.id,
-        "source": desk.ctx.vault.token("source", desk.agency, kind, key),
+        "source": source_of(desk, kind, key)["source"],
         "related": related,
         "body": sealed,
         "version": 1,

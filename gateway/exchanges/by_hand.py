@@ -6,8 +6,8 @@ from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.apply import held_under
 from gateway.exchanges.context import Context
+from gateway.exchanges.held import held_under
 from gateway.exchanges.lines import check_current
 from gateway.exchanges.persons import Desk
 from gateway.exchanges.reviews import NEEDS_USER

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.audit.entry import DONE, Kind
-from gateway.exchanges.apply import SUBJECT, held_under, is_unchanged, result_of
+from gateway.exchanges.apply import SUBJECT, as_it_stands, is_unchanged
 from gateway.exchanges.context import Context
+from gateway.exchanges.held import held_of
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.persons import Desk
 from gateway.exchanges.receive_record import Record
-from gateway.fhir.elements import identifiers, in_order
-from gateway.mapping.merge import applies, merged
+from gateway.fhir.elements import identifiers, identity, in_order
+from gateway.mapping.merge import IN_ERROR, applies, merged
 from gateway.mapping.records import Op, Resource, Sourced
-from gateway.store import clock, people
+from gateway.store import people
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Read
 
@@ -55,21 +56,22 @@ def _effect(desk: Desk, one: Sourced) -> Generator[Any, Any, Effect]:
         return Effect(one.rule, "unchanged")
     if before is None:
         return Effect(one.rule, "new")
-    return _compared(desk, one, before)
+    return (yield from _compared(desk, one, before))
 
 
-def _compared(desk: Desk, one: Sourced, before: Resource) -> Effect:
+def _compared(desk: Desk, one: Sourced, before: Resource) -> Generator[Any, Any, Effect]:
     kind = one.resource["resourceType"]
+    after: Resource | None
     if kind == "Patient":
         after = in_order(merged(before, one.resource, one.op))
         same = after == in_order(before)
     else:
-        after = result_of(kind, before, one, clock.day(desk.moment.at))
-        same = is_unchanged(before, after, one.op)
-    if same:
+        after = yield from as_it_stands(desk, kind, before, one)
+        same = after is None or is_unchanged(before, after, one.op)
+    if same or after is None:
         return Effect(one.rule, "unchanged")
     names = tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
-    return Effect(one.rule, "retracted" if one.op is Op.RETRACT else "changed", names)
+    return Effect(one.rule, "retracted" if one.op in IN_ERROR else "changed", names)
 
 
 def _person(desk: Desk, one: Sourced) -> Generator[Any, Any, Resource | None]:
@@ -83,5 +85,6 @@ def _person(desk: Desk, one: Sourced) -> Generator[Any, Any, Resource | None]:
 
 def _stored(desk: Desk, one: Sourced) -> Generator[Any, Any, Resource | None]:
     kind = one.resource["resourceType"]
-    held = (yield from held_under(desk, kind, one.key)) if kind in SUBJECT else None
+    subject = identity(one.resource.get(SUBJECT[kind])) if kind in SUBJECT else ""
+    held = (yield from held_of(desk, kind, one.key, subject)) if kind in SUBJECT else None
     return held[0].body if held else None

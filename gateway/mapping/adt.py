@@ -12,7 +12,7 @@ from gateway.mapping.formats import Format
 from gateway.mapping.hl7_reader import Message, Segment, read_messages
 from gateway.mapping.hl7_values import identifier
 from gateway.mapping.records import Mapped, Op, Resource, Sender, Sourced
-from gateway.mapping.stays import EVENTS, MERGES, REFERRALS
+from gateway.mapping.stays import EVENTS, MERGES, REFERRALS, check_time
 from gateway.mapping.values import Unusable, Work, work_for
 from gateway.mapping.vocabulary import RESTRICTION_RANK
 
@@ -69,6 +69,7 @@ def describe(fmt: Format, message: Message, source: dict[str, Segment], event: s
     work.resources.append(Sourced(key, patient, rule="patient"))
     change = {**EVENTS, **REFERRALS}[event]
     if change is not None:
+        check_time(source, work)
         change(fmt, source, key, work)
     kin.next_of_kin(fmt, message.segments.get("NK1", []), patient, key, work)
 

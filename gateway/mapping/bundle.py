@@ -10,7 +10,7 @@ from typing import Any, Final
 from gateway.mapping.records import Mapped, Op, Resource, Sourced
 
 SPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://gateway.example/fhir/mapped")
-HIDDEN: Final = frozenset({Op.PURGE_PERSON, Op.AMEND, Op.END})
+HIDDEN: Final = frozenset({Op.PURGE_PERSON, Op.AMEND, Op.END, Op.REOPEN})
 
 
 def bundle(mapped: Iterable[Mapped]) -> Resource:

@@ -124,7 +124,7 @@ def code(detail: str, coarse: codes.Involvement | None, base: str) -> Resource:
     return {"coding": coding, "text": line.display}
 
 
-def retracted(key: str, record_map: RecordMap, work: Work) -> Sourced:
+def retracted(key: str, record_map: RecordMap, work: Work, op: Op = Op.RETRACT) -> Sourced:
     """One thread, recorded in error."""
     flag = {
         "resourceType": "Flag",
@@ -135,4 +135,4 @@ def retracted(key: str, record_map: RecordMap, work: Work) -> Sourced:
         "subject": work.person,
         "author": organisation(work.sender.agency),
     }
-    return Sourced(key, flag, Op.RETRACT, record_map.name)
+    return Sourced(key, flag, op, record_map.name)

@@ -1,7 +1,8 @@
 """How a sourced resource is applied to what is stored under its key: a pure function for the exchange that applies it.
 
 Merging: objects merge member by member; an explicit null removes; ``extension`` merges by url, ``identifier`` by
-system, a single ``name`` member by member; any other list stands as sent. A restriction is never weakened.
+system, a single ``name`` member by member; any other list stands as sent. A restriction is never weakened. What was
+recorded before what stands changes nothing of it (``turns``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from gateway.fhir import codes, systems
 from gateway.fhir.elements import is_doubtful
+from gateway.mapping import turns
 from gateway.mapping.bundle import clean
 from gateway.mapping.flags import ENDED
 from gateway.mapping.records import Op, Resource
@@ -18,29 +20,49 @@ from gateway.mapping.values import day_of
 from gateway.mapping.vocabulary import RESTRICTION_RANK
 
 KEYED: Final = {"extension": "url", "identifier": "system"}
-GOING_ON: Final = frozenset({Op.CONTINUE, Op.AMEND, Op.END})
-IF_THERE: Final = frozenset({Op.RETRACT, Op.AMEND, Op.END})  # change what stands, and make nothing
+NO_TURN: Final = frozenset({Op.CONTINUE, Op.AMEND, Op.REOPEN})
+GOING_ON: Final = NO_TURN | {Op.TURN, Op.END}
+WHILE_VALID: Final = frozenset({Op.AMEND, Op.END, Op.REOPEN})  # nothing of what was entered in error
+IF_THERE: Final = WHILE_VALID | {Op.RETRACT}  # change what stands, and make nothing
+IN_ERROR: Final = frozenset({Op.RETRACT, Op.CANCEL})
 KIND: Final = ("category", "code")
 
 
 def merged(stored: Resource | None, sent: Resource, op: Op = Op.MERGE) -> Resource:
-    """The resource that now stands. A retraction keeps what was there, as entered in error."""
-    if op is Op.REPLACE or stored is None:
+    """The resource that now stands. A retraction keeps what was there, as entered in error; what was cancelled and is told
+    of again is a new fact."""
+    if op is Op.REPLACE:
         return tidy(sent)
-    if op is Op.RETRACT:
-        return {**stored, **({"active": False} if stored["resourceType"] == "RelatedPerson" else {"status": "entered-in-error"})}
-    if op is Op.END and stored.get("period", {}).get("end"):
+    if stored is None or (op not in IN_ERROR and turns.is_cancelled(stored) and not turns.is_stale(stored, sent)):
+        return tidy(sent)
+    if turns.is_stale(stored, sent):
+        return tidy(turns.filled(stored, sent))
+    return in_error(stored, sent) if op in IN_ERROR else changed(stored, sent, op)
+
+
+def in_error(stored: Resource, sent: Resource) -> Resource:
+    """What stood, as entered in error; with when the sender recorded that, where it says so."""
+    gone = {"active": False} if stored["resourceType"] == "RelatedPerson" else {"status": "entered-in-error"}
+    told = keyed(stored.get("extension", []), sent.get("extension", []), "url")
+    return {**stored, **gone, **({"extension": told} if told else {})}
+
+
+def changed(stored: Resource, sent: Resource, op: Op) -> Resource:
+    """What stood, with what is sent put over it as the operation has it."""
+    if (op is Op.END and not turns.may_end(stored)) or (op is Op.REOPEN and not turns.ended_with_stay(stored)):
         return stored
     if op in GOING_ON:
         sent = {name: value for name, value in sent.items() if name not in KIND}
-    return tidy(joined(stored, sent))
+    if op in NO_TURN:
+        sent = turns.without(sent, turns.TURNED)
+    return tidy(joined(stored, turns.to_put_over(stored, sent)))
 
 
 def applies(stored: Resource | None, op: Op) -> bool:
     """Whether there is anything to apply to: some operations make nothing, and what was entered in error stays so."""
     if stored is None:
         return op not in IF_THERE
-    return op not in (Op.AMEND, Op.END) or stored.get("status") != "entered-in-error"
+    return op not in WHILE_VALID or stored.get("status") != "entered-in-error"
 
 
 def tidy(resource: Resource) -> Resource:

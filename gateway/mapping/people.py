@@ -92,6 +92,17 @@ def person_key(found: Resource, sender: Sender) -> str:
     return f"person/{short}/{segment(value)}"
 
 
+def other_keys(key: str, named: list[str]) -> list[str]:
+    """The keys of the same thing by the other numbers ``system|value`` of a person; of a stay also that of release 0.1, which
+    named nobody. None for a key that names no person by a number."""
+    parts = key.split("/", 3)
+    if parts[0] != "person" or len(parts) < 4:
+        return []
+    *holder, rest = parts
+    keys = [person_key(dict(zip(("system", "value"), one.split("|", 1), strict=True)), Sender("")) for one in named]
+    return [f"{one}/{rest}" for one in keys if one != "/".join(holder)] + ([rest] if rest.startswith("stay/") else [])
+
+
 def link_key(patient: str, relative: str) -> str:
     """The key of what ``relative`` is to ``patient``; both are person keys, or the mark of a nameless relative."""
     return f"{patient}/relative/{segment(relative)}"

@@ -20,10 +20,13 @@ class Op(StrEnum):
 
     MERGE = "merge"  # fields present replace, fields absent stay, an explicit null removes (partial update)
     CONTINUE = "continue"  # as MERGE, but of what kind it is stands as stored (a later message about the same stay)
+    TURN = "turn"  # as CONTINUE, where what is sent also begins, ends or reopens it
     AMEND = "amend"  # as CONTINUE, where something stands under the key; else nothing
     END = "end"  # as AMEND, where it has not ended; what has ended keeps its end
+    REOPEN = "reopen"  # as AMEND, where it ended with what it is part of: that end is taken away
     REPLACE = "replace"  # the whole resource
     RETRACT = "retract"  # recorded in error: purge, cancelled admission; kept as entered-in-error
+    CANCEL = "cancel"  # as RETRACT, and kept where nothing stands yet: what was recorded before it makes nothing after it
     PURGE_PERSON = "purge-person"  # everything this sender holds of the person
     MERGE_PERSON = "merge-person"  # resource is the surviving Patient; `link` names the losing identifier
 

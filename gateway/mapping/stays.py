@@ -1,7 +1,8 @@
 """What an ADT or referral event says of a stay, a leave, a wait for admission or a referral: each a Flag of its own.
 
-Keys: ``stay/<visit number>``, and where PV1-19 is empty ``<person>/current-stay``, or ``<person>/community`` for contact in
-the community; a leave stands below its stay, so that both are told; a wait for admission and a referral are the person's.
+Keys: ``<person>/stay/<visit number>``, for a visit number need be no other person's; where PV1-19 is empty
+``<person>/current-stay``, or ``<person>/community`` for contact in the community; a leave stands below its stay, so that both
+are told; a wait for admission and a referral are the person's. Each Flag says when its sender recorded it (``turns``).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.fhir import systems
-from gateway.mapping import dates, flags, people
+from gateway.mapping import dates, flags, people, turns
 from gateway.mapping.engine import RecordMap
 from gateway.mapping.formats import Format
 from gateway.mapping.hl7_reader import Segment
@@ -32,7 +33,7 @@ def stay_key(source: Source, key: str, community: bool) -> str:
     """The key of a stay: its visit number, else the person's current stay or time with a community team."""
     visit = visit_number(source)
     if visit:
-        return f"stay/{people.segment(visit)}"
+        return f"{key}/stay/{people.segment(visit)}"
     return f"{key}/community" if community else f"{key}/current-stay"
 
 
@@ -47,30 +48,47 @@ def outpatient(source: Source) -> bool:
     return patient_class(source) in OUTPATIENT
 
 
-def as_of(source: Source, work: Work) -> str:
-    """When the sender recorded this (EVN-2, else MSH-7); the time of receipt where that lies ahead of it."""
+def stated_time(source: Source) -> tuple[str, str]:
+    """When the sender recorded this (EVN-2, else MSH-7), and the field that says so; empty where none can be read."""
     for name, number in (("EVN", 2), ("MSH", 7)):
         text = source[name].text(number) if name in source else None
         if isinstance(text, str):
             try:
-                found = dates.hl7_instant(text)
+                return dates.hl7_instant(text), f"{name}-{number}"
             except Unusable:
                 continue
-            return within(found, f"{name}-{number}", work)
-    return work.sender.received
+    return "", ""
 
 
-def within(found: str, name: str, work: Work) -> str:
-    """A recorded time that does not lie ahead of its receipt."""
-    if work.sender.received and dates.later(found, work.sender.received):
-        work.warn("The recorded time lies in the future; the time of receipt stands instead.", name, "business-rule")
-        return work.sender.received
-    return found
+def lies_ahead(stated: str, work: Work) -> bool:
+    """Whether a recorded time lies after its receipt."""
+    return bool(stated and work.sender.received) and dates.later(stated, work.sender.received)
+
+
+def check_time(source: Source, work: Work) -> None:
+    """Warns of a recorded time that does not stand."""
+    stated, field = stated_time(source)
+    if lies_ahead(stated, work):
+        work.warn("The recorded time lies in the future; the time of receipt stands instead.", field, "business-rule")
+
+
+def as_of(source: Source, work: Work) -> str:
+    """When the sender recorded this; the time of receipt where that is not said, or lies ahead of it."""
+    stated, _ = stated_time(source)
+    return work.sender.received if not stated or lies_ahead(stated, work) else stated
+
+
+def timed(flag: Resource, source: Source, work: Work) -> Resource:
+    """A Flag with the time of the turn that it tells of; what tells of none leaves out the mark where it is applied."""
+    moment = as_of(source, work)
+    if moment:
+        flag["extension"] = [*flag.get("extension", []), turns.turn(moment, work.base)]
+    return flag
 
 
 def put(record_map: RecordMap, source: Source, own: str, work: Work, op: Op = Op.MERGE) -> Resource:
     """Appends the Flag of a map under its key."""
-    flag = flags.involvement(record_map, record_map.run(source, work), work, as_of(source, work))
+    flag = timed(flags.involvement(record_map, record_map.run(source, work), work, as_of(source, work)), source, work)
     work.resources.append(Sourced(own, flag, op, record_map.name))
     return flag
 
@@ -87,9 +105,23 @@ def end_of(flag: Resource) -> str:
     return str(flag.get("period", {}).get("end") or "")
 
 
-def ended(record_map: RecordMap, own: str, day: str, work: Work) -> Sourced:
+def until(record_map: RecordMap, source: Source, day: str, work: Work) -> Resource:
+    """The Flag that says on which day something ended, and nothing else of it."""
+    return flags.involvement(record_map, {"period": {"end": day}}, work, as_of(source, work))
+
+
+def ended(record_map: RecordMap, source: Source, own: str, day: str, work: Work) -> Sourced:
     """Ends what stands open under a key on a day; nothing is made where nothing does."""
-    return Sourced(own, flags.involvement(record_map, {"period": {"end": day}}, work), Op.END, record_map.name)
+    return Sourced(own, timed(until(record_map, source, day, work), source, work), Op.END, record_map.name)
+
+
+def taken_back(record_map: RecordMap, source: Source, own: str, work: Work, op: Op = Op.CANCEL) -> Sourced:
+    """What was recorded in error; also where its record is still on its way."""
+    found = flags.retracted(own, record_map, work, op)
+    moment = as_of(source, work)
+    stated = [{"url": systems.extension("status-as-of", work.base), "valueDateTime": moment}] if moment else []
+    flag = timed({**found.resource, "extension": stated}, source, work)
+    return Sourced(own, flag, op, record_map.name)
 
 
 def admit(fmt: Format, source: Source, key: str, work: Work) -> None:
@@ -99,7 +131,7 @@ def admit(fmt: Format, source: Source, key: str, work: Work) -> None:
         work.fault("No date of admission: send PV1-44, EVN-2 or MSH-7.", "PV1-44", "required")
         return
     reopen(flag, source)
-    work.resources.append(ended(fmt.maps["waiting"], f"{key}/waiting", flag["period"]["start"], work))
+    work.resources.append(ended(fmt.maps["waiting"], source, f"{key}/waiting", flag["period"]["start"], work))
 
 
 def reopen(flag: Resource, source: Source) -> None:
@@ -119,7 +151,7 @@ def await_admission(fmt: Format, source: Source, key: str, work: Work) -> None:
 
 def cancel_wait(fmt: Format, source: Source, key: str, work: Work) -> None:
     """A38: the planned admission was recorded in error, or will not take place."""
-    work.resources.append(flags.retracted(f"{key}/waiting", fmt.maps["waiting"], work))
+    work.resources.append(taken_back(fmt.maps["waiting"], source, f"{key}/waiting", work))
 
 
 def register(fmt: Format, source: Source, key: str, work: Work) -> None:
@@ -143,13 +175,15 @@ def discharge(fmt: Format, source: Source, key: str, work: Work) -> None:
     """A03: the stay, or the time with a community team, ends; so does a leave from it, and what was planned is done."""
     outside = outpatient(source)
     own = stay_key(source, key, outside)
-    flag = put(fmt.maps["community-ended" if outside else "discharged"], source, own, work, Op.CONTINUE)
+    flag = put(fmt.maps["community-ended" if outside else "discharged"], source, own, work, Op.TURN)
     end = end_of(flag)
     if not end:
         work.fault("No date of discharge: send PV1-45, EVN-2 or MSH-7.", "PV1-45", "required")
         return
     plan(flag, None, work)
-    work.resources.insert(-1, ended(fmt.maps["on-leave"], f"{own}/leave", end, work))
+    leave = until(fmt.maps["on-leave"], source, end, work)
+    leave["extension"].append(turns.with_stay(True, work.base))
+    work.resources.insert(-1, Sourced(f"{own}{turns.LEAVE}", leave, Op.END, "on-leave"))
 
 
 def cancel_admission(fmt: Format, source: Source, key: str, work: Work) -> None:
@@ -169,14 +203,24 @@ def retract_stay(fmt: Format, source: Source, key: str, work: Work) -> None:
     """Takes back a stay with all that is below it."""
     outside = outpatient(source)
     own = stay_key(source, key, outside)
-    work.resources.append(flags.retracted(f"{own}/leave", fmt.maps["on-leave"], work))
-    work.resources.append(flags.retracted(own, fmt.maps["registered" if outside else "admitted"], work))
+    work.resources.append(taken_back(fmt.maps["on-leave"], source, f"{own}{turns.LEAVE}", work, Op.RETRACT))
+    work.resources.append(taken_back(fmt.maps["registered" if outside else "admitted"], source, own, work))
 
 
 def cancel_discharge(fmt: Format, source: Source, key: str, work: Work) -> None:
-    """A13: the end is taken back, and the stay goes on."""
-    _, flag = go_on(fmt, source, key, work)
+    """A13: the end is taken back, and the stay goes on; so does a leave that ended with it."""
+    own, flag = go_on(fmt, source, key, work, Op.TURN)
     reach_on(flag, work)
+    leave = leave_goes_on(fmt, source, work)
+    work.resources.append(Sourced(f"{own}{turns.LEAVE}", leave, Op.REOPEN, "on-leave"))
+
+
+def leave_goes_on(fmt: Format, source: Source, work: Work) -> Resource:
+    """The Flag of a leave whose end is taken away."""
+    flag = timed(flags.involvement(fmt.maps["on-leave"], {}, work, as_of(source, work)), source, work)
+    reach_on(flag, work)
+    flag["extension"].append(turns.with_stay(None, work.base))
+    return flag
 
 
 def reach_on(flag: Resource, work: Work) -> None:
@@ -212,19 +256,23 @@ def cancel_plan(fmt: Format, source: Source, key: str, work: Work) -> None:
 def start_leave(fmt: Format, source: Source, key: str, work: Work) -> None:
     """A21: the person goes on leave; the stay goes on."""
     own, _ = go_on(fmt, source, key, work)
-    flag = put(fmt.maps["on-leave"], source, f"{own}/leave", work)
+    flag = put(fmt.maps["on-leave"], source, f"{own}{turns.LEAVE}", work)
     if "start" in flag.get("period", {}):
         flag["period"]["end"] = None
+        flag["extension"].append(turns.with_stay(None, work.base))
     else:
         work.fault("No date of the leave: send EVN-6, EVN-2 or MSH-7.", "EVN-6", "required")
 
 
 def end_leave(fmt: Format, source: Source, key: str, work: Work) -> None:
     """A22: the person is back."""
-    own, _ = go_on(fmt, source, key, work)
+    own, stay = go_on(fmt, source, key, work)
     back = fmt.maps["leave-ended"].run(source, work).get("period")
     if back:
-        work.resources.append(ended(fmt.maps["on-leave"], f"{own}/leave", back["end"], work))
+        stay["extension"].append(turns.last_return(as_of(source, work), back["end"], work.base))
+        leave = ended(fmt.maps["on-leave"], source, f"{own}{turns.LEAVE}", back["end"], work)
+        leave.resource["extension"].append(turns.with_stay(None, work.base))
+        work.resources.append(leave)
     else:
         work.fault("No date of the return: send EVN-6, EVN-2 or MSH-7.", "EVN-6", "required")
 
@@ -232,15 +280,13 @@ def end_leave(fmt: Format, source: Source, key: str, work: Work) -> None:
 def cancel_leave(fmt: Format, source: Source, key: str, work: Work) -> None:
     """A52: the leave was recorded in error."""
     own, _ = go_on(fmt, source, key, work)
-    work.resources.append(flags.retracted(f"{own}/leave", fmt.maps["on-leave"], work))
+    work.resources.append(taken_back(fmt.maps["on-leave"], source, f"{own}{turns.LEAVE}", work))
 
 
 def cancel_return(fmt: Format, source: Source, key: str, work: Work) -> None:
     """A53: the person is not back; the leave goes on."""
     own, _ = go_on(fmt, source, key, work)
-    flag = flags.involvement(fmt.maps["on-leave"], {}, work, as_of(source, work))
-    reach_on(flag, work)
-    work.resources.append(Sourced(f"{own}/leave", flag, rule="on-leave"))
+    work.resources.append(Sourced(f"{own}{turns.LEAVE}", leave_goes_on(fmt, source, work), rule="on-leave"))
 
 
 def referral_key(source: Source, key: str) -> str:
@@ -260,7 +306,7 @@ def refer(fmt: Format, source: Source, key: str, work: Work) -> None:
 
 def cancel_referral(fmt: Format, source: Source, key: str, work: Work) -> None:
     """I14: the referral was recorded in error."""
-    work.resources.append(flags.retracted(referral_key(source, key), fmt.maps["referred"], work))
+    work.resources.append(taken_back(fmt.maps["referred"], source, referral_key(source, key), work))
 
 
 Change = Callable[[Format, Source, str, Work], Any]

@@ -92,7 +92,7 @@ def test_an_admission_starts(take: Take, admitted: str, evn: str, start: str) ->
 def test_a_discharge_ends_the_stay_of_its_visit(take: Take) -> None:
     """The same key as the admission."""
     one = only(take(FMT, message("A03", pv1(discharged="20250602070000"))))
-    stay = under(one, "stay/V1")
+    stay = under(one, f"{KEY}/stay/V1")
     assert stay.resource["period"] == {"end": "2025-06-02"}
     assert stay.resource["status"] == "inactive"
 
@@ -100,7 +100,7 @@ def test_a_discharge_ends_the_stay_of_its_visit(take: Take) -> None:
 def test_a_cancelled_admission_is_retracted(take: Take) -> None:
     """A11: the stay was recorded in error."""
     one = only(take(FMT, message("A11", pv1())))
-    assert (under(one, "stay/V1").op, under(one, "stay/V1/leave").op) == (Op.RETRACT, Op.RETRACT)
+    assert (under(one, f"{KEY}/stay/V1").op, under(one, f"{KEY}/stay/V1/leave").op) == (Op.CANCEL, Op.RETRACT)
 
 
 def test_a_cancelled_discharge_reopens_the_stay(take: Take) -> None:

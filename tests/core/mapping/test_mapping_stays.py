@@ -12,12 +12,14 @@ from gateway.fhir.elements import flag_detail
 from gateway.mapping import Mapped, Resource, merged, restated
 from gateway.mapping.merge import applies
 from gateway.mapping.records import Sourced
+from gateway.mapping.turns import LEAVE, part_of
 from gateway.notification.topics import flag_changes, of_one_person
 
 Take = Callable[..., list[Mapped]]
 FMT = "hl7v2-adt"
 PERSON = "person/https%3A%2F%2Ftrust.example%2FId%2Frio/M1"
 ON = date(2025, 6, 15)
+STAY = f"{PERSON}/stay/V1"
 PV1: dict[str, Any] = {"visit": "V1", "kind": "I", "ward": "ROSE WARD", "admitted": "20250601"}
 
 
@@ -64,6 +66,12 @@ class Stored:
             return []
         after = merged(before, item.resource, item.op)
         after = after if after.get("status") == "entered-in-error" else restated(after, ON)
+        if item.key.endswith(LEAVE):
+            stay = self.held.get(item.key.removesuffix(LEAVE))
+            within = part_of(stay, before, after, item.resource)
+            if within is None:
+                return []
+            after = restated(within, ON)
         self.held[item.key] = after
         return flag_changes(before, after, ON)
 
@@ -84,21 +92,21 @@ ADMITTED = message("A01", "01")
 def test_a_leave_is_told_and_the_stay_goes_on(stored: Stored) -> None:
     """A21: both are held, so that nobody reads the return as a discharge."""
     assert stored.hears(ADMITTED, message("A21", "10")) == [("leave-started", "new", "2025-06-10")]
-    assert stored.stands("stay/V1") == ("active", "inpatient", {"start": "2025-06-01"})
-    assert stored.stands("stay/V1/leave") == ("active", "on-leave", {"start": "2025-06-10"})
+    assert stored.stands(STAY) == ("active", "inpatient", {"start": "2025-06-01"})
+    assert stored.stands(f"{STAY}/leave") == ("active", "on-leave", {"start": "2025-06-10"})
 
 
 def test_the_return_from_leave_is_told(stored: Stored) -> None:
     """A22 ends the leave and nothing else."""
     assert stored.hears(ADMITTED, message("A21", "10"), message("A22", "12")) == [("leave-ended", "new", "2025-06-12")]
-    assert stored.stands("stay/V1")[0] == "active"
+    assert stored.stands(STAY)[0] == "active"
 
 
 def test_a_second_leave_is_new(stored: Stored) -> None:
     """It takes nothing back of the first."""
     first = (message("A21", "05"), message("A22", "06"))
     assert stored.hears(ADMITTED, *first, message("A21", "06")) == [("leave-started", "new", "2025-06-06")]
-    assert stored.stands("stay/V1/leave")[2] == {"start": "2025-06-06"}
+    assert stored.stands(f"{STAY}/leave")[2] == {"start": "2025-06-06"}
 
 
 def test_a_cancelled_leave_is_taken_back(stored: Stored) -> None:
@@ -106,8 +114,8 @@ def test_a_cancelled_leave_is_taken_back(stored: Stored) -> None:
     assert [told[:2] for told in stored.hears(ADMITTED, message("A21", "10"), message("A52", "11"))] == [
         ("record-retracted", "delete")
     ]
-    assert stored.stands("stay/V1/leave")[0] == "entered-in-error"
-    assert stored.stands("stay/V1")[0] == "active"
+    assert stored.stands(f"{STAY}/leave")[0] == "entered-in-error"
+    assert stored.stands(STAY)[0] == "active"
 
 
 def test_a_cancelled_return_puts_the_leave_back(stored: Stored) -> None:
@@ -125,7 +133,7 @@ def test_a_leave_after_a_cancelled_one_is_told(stored: Stored) -> None:
 def test_a_return_that_nobody_left_for_makes_nothing(stored: Stored) -> None:
     """A22 without a leave."""
     assert stored.hears(ADMITTED, message("A22", "12")) == []
-    assert "stay/V1/leave" not in stored.held
+    assert f"{STAY}/leave" not in stored.held
 
 
 def test_a_discharge_ends_a_leave_that_is_open(stored: Stored) -> None:
@@ -137,14 +145,14 @@ def test_a_discharge_ends_a_leave_that_is_open(stored: Stored) -> None:
 def test_a_discharge_leaves_the_end_of_an_earlier_leave(stored: Stored) -> None:
     """The day of the return stands."""
     stored.hears(ADMITTED, message("A21", "05"), message("A22", "06"), message("A03", "14", discharged="20250614"))
-    assert stored.stands("stay/V1/leave")[2] == {"start": "2025-06-05", "end": "2025-06-06"}
+    assert stored.stands(f"{STAY}/leave")[2] == {"start": "2025-06-05", "end": "2025-06-06"}
 
 
 @pytest.mark.parametrize(("beside", "day"), [(pv2("20250620"), "2025-06-20"), (pv2("20250620170000.0000+0100"), "2025-06-20")])
 def test_a_planned_discharge_is_told_with_its_day(stored: Stored, beside: str, day: str) -> None:
     """A16: the stay is not ended by it."""
     assert stored.hears(ADMITTED, message("A16", "12", beside)) == [("discharge-planned", "new", day)]
-    assert stored.stands("stay/V1") == ("active", "inpatient", {"start": "2025-06-01"})
+    assert stored.stands(STAY) == ("active", "inpatient", {"start": "2025-06-01"})
 
 
 def test_the_planned_day_may_stand_in_evn(stored: Stored) -> None:
@@ -158,15 +166,15 @@ def test_another_day_is_an_update_and_calling_off_a_delete(stored: Stored) -> No
     first = (ADMITTED, message("A16", "10", pv2("20250620")))
     assert stored.hears(*first, message("A16", "12", pv2("20250622"))) == [("discharge-planned", "update", "2025-06-22")]
     assert [told[:2] for told in stored.hears(message("A25", "13"))] == [("discharge-planned", "delete")]
-    assert stored.stands("stay/V1")[0] == "active"
-    assert all("planned-end" not in one["url"] for one in stored.held["stay/V1"]["extension"])
+    assert stored.stands(STAY)[0] == "active"
+    assert all("planned-end" not in one["url"] for one in stored.held[STAY]["extension"])
 
 
 def test_a_plan_without_a_day_is_not_noted(take: Take) -> None:
     """The message is taken, its sender is told, and an earlier plan stands."""
     (one,) = take(FMT, message("A16", "12"))
     assert [issue.where for issue in one.warnings] == ["message 1, PV2-9"]
-    flag = next(item.resource for item in one.resources if item.key == "stay/V1")
+    flag = next(item.resource for item in one.resources if item.key == STAY)
     assert all("planned-end" not in each["url"] for each in flag["extension"])
 
 
@@ -174,14 +182,14 @@ def test_a_discharge_settles_its_plan(stored: Stored) -> None:
     """After a discharge that is taken back there is no plan of yesterday."""
     run = (ADMITTED, message("A16", "10", pv2("20250620")), message("A03", "14", discharged="20250614"))
     assert stored.hears(*run, message("A13", "14")) == [("admitted", "update", "2025-06-01")]
-    assert all("planned-end" not in one["url"] for one in stored.held["stay/V1"]["extension"])
+    assert all("planned-end" not in one["url"] for one in stored.held[STAY]["extension"])
 
 
 def test_a_cancelled_transfer_names_the_former_ward(stored: Stored) -> None:
     """A12: status and dates stand."""
     stored.hears(ADMITTED, message("A02", "05", ward="LILY WARD"), message("A12", "05", ward="ROSE WARD"))
-    assert stored.held["stay/V1"]["contained"][0]["location"] == [{"display": "ROSE WARD"}]
-    assert stored.stands("stay/V1")[0] == "active"
+    assert stored.held[STAY]["contained"][0]["location"] == [{"display": "ROSE WARD"}]
+    assert stored.stands(STAY)[0] == "active"
 
 
 @pytest.mark.parametrize("event", ["A11", "A23"])
@@ -217,23 +225,23 @@ def test_an_update_of_a_patient_changes_whom_to_ask_and_makes_no_stay(stored: St
     assert stored.hears(message("A08", "03")) == []
     assert stored.held == {}
     stored.hears(ADMITTED, message("A08", "05", ward="LILY WARD", admitted="20250531"))
-    assert stored.held["stay/V1"]["contained"][0]["location"] == [{"display": "LILY WARD"}]
-    assert stored.stands("stay/V1") == ("active", "inpatient", {"start": "2025-05-31"})
+    assert stored.held[STAY]["contained"][0]["location"] == [{"display": "LILY WARD"}]
+    assert stored.stands(STAY) == ("active", "inpatient", {"start": "2025-05-31"})
 
 
 def test_an_update_of_a_patient_opens_nothing_that_has_ended(stored: Stored) -> None:
     """A08 after A03 and after A11."""
     ended = message("A03", "14", discharged="20250614")
     assert stored.hears(ADMITTED, ended, message("A08", "15")) == []
-    assert stored.stands("stay/V1")[0] == "inactive"
+    assert stored.stands(STAY)[0] == "inactive"
     assert stored.hears(ADMITTED, message("A11", "15"), message("A08", "15")) == []
-    assert stored.stands("stay/V1")[0] == "entered-in-error"
+    assert stored.stands(STAY)[0] == "entered-in-error"
 
 
 def test_a_later_message_of_another_class_does_not_turn_a_stay_into_something_else(stored: Stored) -> None:
     """A discharge whose PV1-2 says outpatient still ends the stay that its number names."""
     assert stored.hears(ADMITTED, message("A03", "14", kind="O", discharged="20250614")) == [("discharged", "new", "2025-06-14")]
-    assert stored.stands("stay/V1")[1] == "inpatient"
+    assert stored.stands(STAY)[1] == "inpatient"
 
 
 def test_a_stay_that_was_begun_before_we_listened_is_made_by_what_follows(stored: Stored) -> None:
