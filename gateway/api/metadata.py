@@ -20,6 +20,9 @@ SEARCHES: dict[str, tuple[tuple[str, str], ...]] = {
     "RelatedPerson": (("patient:identifier", "token"), ("_id", "token"), ("_lastUpdated", "date")),
     "Flag": (("patient:identifier", "token"), ("status", "token"), ("code", "token"), ("_id", "token"), ("_lastUpdated", "date")),
     "Consent": (("patient:identifier", "token"), ("status", "token"), ("_id", "token"), ("_lastUpdated", "date")),
+    "Provenance": (
+        ("target", "reference"), ("recorded", "date"), ("agent:identifier", "token"), ("patient:identifier", "token"), ("_id", "token"),
+    ),
     "Subscription": (("status", "token"),),
     **dict.fromkeys(definitions.TYPES, (("url", "uri"),)),
     "AuditEvent": (

@@ -295,11 +295,13 @@ _PAGE = [
     {"name": "count", "schema": {"type": "integer", "minimum": 1, "maximum": 200}},
 ]
 _CODED = {"name": "code", "schema": TEXT}
+_TARGET = {"name": "target", "schema": {"type": "string", "pattern": r"^(Consent|Flag|RelatedPerson)/[A-Za-z0-9\-.]{1,64}$"}}
 _QUERIES: dict[str, list[Schema]] = {
     "search-Patient": [_COUNT, {"name": "_id", "schema": ID}],
     "search-RelatedPerson": [_COUNT, _UPDATED, {"name": "_id", "schema": ID}],
     "search-Flag": [_COUNT, _UPDATED, {"name": "_id", "schema": ID}, _status("Flag"), _CODED],
     "search-Consent": [_COUNT, _UPDATED, {"name": "_id", "schema": ID}, _status("Consent")],
+    "search-Provenance": [_COUNT, {"name": "recorded", "schema": SEARCH_DATE}, {"name": "_id", "schema": ID}, _TARGET],
     "subscription-search": [_COUNT, _status("Subscription")],
     "group-search": [_COUNT],
     "statuses": [{"name": "id", "schema": ID}, _status("Subscription")],

@@ -69,7 +69,9 @@ AGENCIES = (
     NewAgency(SCHOOL_NURSING, "Southshire School Nursing", "school-nursing", {"desks": [_desk("duty-desk", "School nursing hub", "01632 960501", "term time, 9 to 3")]}),
 )  # fmt: skip
 
-RECORD_SCOPES = "system/records.c system/Consent.crus system/Flag.crus system/RelatedPerson.crus system/Patient.rs"
+RECORD_SCOPES = (
+    "system/records.c system/Consent.crus system/Flag.crus system/RelatedPerson.crus system/Patient.rs system/Provenance.rs"
+)
 ASK_SCOPES = (
     "system/$known-to-services system/$check-share system/Subscription.cruds system/Group.cruds system/$process-message"
     " system/notice.us system/call-back.us system/$request-contact system/$match"

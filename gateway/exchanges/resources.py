@@ -86,17 +86,25 @@ class Written:
 def read_resource(ctx: Context, ask: ReadRequest, moment: Moment) -> Story[Held | None]:
     """One of the agency's own resources, or None: not there and not yours are the same."""
     check_current(ask.requester, moment)
-    held = yield from _own(ctx, ask.requester.agency, ask.type, ask.id)
-    if held is not None and ask.version is not None and ask.version != held[0].version:
-        held = yield from _older(ctx, held, ask.version)
+    held = yield from own_version(ctx, ask.requester.agency, ask.type, ask.id, ask.version)
     entry = line(
         "read_resource", ask.requester, moment, Kind.READ, DONE if held else REFUSED, request_id=ask.request_id,
-        refusal="" if held else "not-known", patient=_patient_of(held), detail=(("resource", f"{ask.type}/{ask.id}"),),
+        refusal="" if held else "not-known", patient=patient_of(held), detail=(("resource", f"{ask.type}/{ask.id}"),),
     )  # fmt: skip
     return Outcome(held[0] if held else None, (entry,))
 
 
-def _patient_of(held: tuple[Held, people.Opened] | None) -> str:
+def own_version(
+    ctx: Context, agency: str, kind: str, identifier: str, version: int | None
+) -> Generator[Any, Any, tuple[Held, people.Opened] | None]:
+    """One of the agency's own resources in a version, or as it stands now; None where it is not there or not theirs."""
+    held = yield from _own(ctx, agency, kind, identifier)
+    if held is not None and version is not None and version != held[0].version:
+        return (yield from _older(ctx, held, version))
+    return held
+
+
+def patient_of(held: tuple[Held, people.Opened] | None) -> str:
     if held is None:
         return ""
     return identity(held[0].body.get("subject") or held[0].body.get("patient"))

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.demo import people
 from gateway.demo.people import AMINA, LEO, TRUST, VOLUNTARY, Person
+from tests.data.edge import flag
 from tests.edge.desks import Desk, admit, council_hears_of, desk, patients, status, subscribe
 from tests.edge.durable import ask, change
 from tests.world import World
@@ -151,21 +152,41 @@ async def test_people_who_are_merged_were_two_to_who_was_told(world: World) -> N
     assert len(persons) == 1, "what was told of one row is found under the other from now on"
 
 
-async def test_a_stay_that_was_another_persons_is_taken_back_and_told(world: World) -> None:
-    """The same visit comes again under another patient: who was told hears that it was wrong, and the other's hear of it."""
+async def test_a_record_that_was_another_persons_is_taken_back_and_told(world: World) -> None:
+    """Its owner puts it under the person whose it is: who was told hears that it was wrong, and the other's hear of it."""
+    right, trust = patients(1, 900)[0], world.as_("trust-epr")
+    await send(world, "A28")
+    await admit(world, [right], "A28")
+    with desk() as one, desk() as two:
+        await the_council_hears(world, one.url)
+        await council_hears_of(world, [right], two.url)
+        made = await trust.post("/fhir/Flag", flag(AMINA, "community"))
+        await world.settle()
+        (wrong,) = one.ids()
+        assert not two.ids()
+        moved = {**flag(right, "community"), "id": made.json()["id"]}
+        assert (await trust.put(f"/fhir/Flag/{moved['id']}", moved, made.headers["etag"])).status_code == 200
+        await world.settle()
+        assert last(one) == ("record-retracted", [wrong])
+        assert right.nhs not in one.got[-1].body.decode()
+        assert [right.nhs in got.body.decode() for got in two.got] == [True]
+
+
+async def test_a_stay_of_the_wrong_patient_is_taken_back_by_its_cancel(world: World) -> None:
+    """The same visit number under another patient is that patient's own and takes nothing back: the ward cancels the wrong one."""
     right = patients(1, 900)[0]
     with desk() as one, desk() as two:
         await the_council_hears(world, one.url)
         await council_hears_of(world, [right], two.url)
         await send(world, "A01")
         (wrong,) = one.ids()
-        assert not two.ids()
-        again = people.adt("A01", right, f"N{right.nhs}", visit="M1")
-        await world.as_("trust-epr").sends("hl7v2-adt", again)
+        await world.as_("trust-epr").sends("hl7v2-adt", people.adt("A01", right, f"N{right.nhs}", visit="M1"))
         await world.settle()
-        assert last(one) == ("record-retracted", [wrong])
-        assert right.nhs not in one.got[-1].body.decode()
+        assert one.topics() == ["admitted"]
         assert [right.nhs in got.body.decode() for got in two.got] == [True]
+        await send(world, "A11")
+        assert last(one) == ("record-retracted", [wrong])
+        assert two.topics() == ["admitted"]
 
 
 async def test_a_number_that_was_another_persons_is_taken_back(world: World) -> None:

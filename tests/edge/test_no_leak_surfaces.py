@@ -49,10 +49,10 @@ async def questions(at: At, person: Person) -> AsyncIterator[tuple[str, httpx.Re
 async def searches(at: At, person: Person) -> AsyncIterator[tuple[str, httpx.Response]]:
     """Searches of every type, by identifier, with totals and pages."""
     named = f"{systems.NHS_NUMBER}|{person.nhs}"
-    for kind in ("RelatedPerson", "Flag", "Consent"):
+    for kind in ("RelatedPerson", "Flag", "Consent", "Provenance"):
         yield f"{kind} by person", await at.searches(kind, patient__identifier=named, _count="1")
     yield "Patient by identifier", await at.searches("Patient", identifier=named)
-    for kind in ("Flag", "Consent", "RelatedPerson"):
+    for kind in ("Flag", "Consent", "RelatedPerson", "Provenance"):
         yield f"{kind} by id", await at.get(f"/fhir/{kind}/{person.nhs[:6]}")
 
 
