@@ -59,7 +59,33 @@ COLLISIONS = [  # format, table, system, code, target (formats: collisions found
     ("hl7v2-adt", "relationship", "", "SO", None),
     ("hl7v2-adt", "contact_role", "", "S", "S"),
     ("hl7v2-adt", "relationship", "", "S", None),
-]
+    *(
+        (form, "legal_status", "", code, target)
+        for form in ("dfe-ssda903", "ssd")
+        for code, target in (("C1", "cla-s38"), ("C2", "cla-s31"), ("E1", "cla-placement-order"), ("A3", None), ("U", None))
+    ),
+    *((form, table, "", "A3", "placed-for-adoption") for form, table in (("dfe-ssda903", "placement"), ("ssd", "placement_type"))),
+    *(
+        (form, table, "", code, None)
+        for form, table in (("dfe-ssda903", "placement"), ("ssd", "placement_type"), ("dfe-cin-census", "reason_for_closure"))
+        for code in ("C1", "C2", "E1", "M")
+    ),
+    *(("dfe-ssda903", "reason_episode_ceased", "", code, None) for code in ("E1", "C1", "M", "U")),
+    *(("dfe-ssda903", "sex", "", code, target) for code, target in (("1", "male"), ("M", "male"), ("U", "unknown"), ("A3", None))),
+    *(("dfe-ssda903", "in_touch", "", code, None) for code in ("M", "U", "1")),
+    *(("dfe-cin-census", "sex", "", code, target) for code, target in (("1", "male"), ("M", "male"), ("U", "unknown"))),
+    *((form, "assessment_factors", "", "3A", "") for form in ("dfe-cin-census", "ssd")),
+    *((form, "assessment_factors", "", code, None) for form in ("dfe-cin-census", "ssd") for code in ("4", "N3", "1", "C1")),
+    *((form, table, "", "3A", None) for form, table in (("dfe-cin-census", "reason_for_closure"), ("ssd", "close_reason"))),
+    *(("mhsds", table, "", code, None) for table in ("gender", "parental_responsibility", "care_plan_type") for code in ("C1", "E1", "A3", "N3", "01", "3")),
+    ("mhsds", "gender", "", "1", "male"),
+    ("mhsds", "gender", "", "X", "unknown"),
+    ("mhsds", "nhs_number_status", "", "01", "01"),
+    *(("mhsds", "young_carer", "", code, "") for code in ("X", "Z")),
+    ("mhsds", "parental_responsibility", "", "N", "children-asked-none"),
+    ("mhsds", "parental_responsibility", "", "Z", "children-asked-declined"),
+    ("mhsds", "parental_responsibility", "", "X", ""),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("fmt", "table", "system", "code", "target"), COLLISIONS)
@@ -69,6 +95,28 @@ def test_a_code_means_what_its_field_says(
     """One code in two fields is two codes."""
     row = mappings.formats[fmt].tables[table].find(code, system)
     assert (row.target_code if row else None) == target
+
+
+UNREAD = [  # fields whose codes mean something else in another field
+    ("mhsds", "MHS005PatInd.CPP"),  # 1: never on a plan, 3: on one now
+    ("mhsds", "MHS005PatInd.LACStatus"),
+    ("mhsds", "MHS005PatInd.LACLegalStatus"),  # Y in the dictionary, 01 in version 6
+    ("dfe-cin-census", "CINdetails.ReferralSource"),  # 3A: a GP; a factor of that code is the child's
+    ("dfe-cin-census", "CINdetails.PrimaryNeedCode"),  # N3: a parent's illness; an improving-access service elsewhere
+    ("dfe-ssda903", "Episodes.RNE"),  # U: an episode; a sex elsewhere
+    ("dfe-ssda903", "Missing.MISSING"),  # M: missing; a sex elsewhere
+    ("ssd", "ssd_cin_episodes.cine_referral_source_code"),
+]
+
+
+@pytest.mark.parametrize(("form", "field"), UNREAD)
+def test_a_field_whose_codes_collide_and_that_nobody_needs_is_not_read(mappings: Mappings, form: str, field: str) -> None:
+    """It is ignored with a reason, and no line of a map reads it."""
+    fmt = mappings.formats[form]
+    assert field in fmt.fields
+    assert fmt.ignored[field]
+    read = {source.rpartition(".")[2] for one in fmt.maps.values() for leaf in one.leaves for source in leaf.sources}
+    assert field.rpartition(".")[2] not in read
 
 
 def test_purge_truth_and_sex_share_a_one(mappings: Mappings) -> None:
