@@ -105,6 +105,7 @@ def own_version(
 
 
 def patient_of(held: tuple[Held, people.Opened] | None) -> str:
+    """``system|value`` of the person whom a resource is about; empty where there is none."""
     if held is None:
         return ""
     return identity(held[0].body.get("subject") or held[0].body.get("patient"))
