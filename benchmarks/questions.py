@@ -12,88 +12,38 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import statistics
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 from httpx import ASGITransport
 
-from benchmarks.stand import Deployment, deployment, nhs_numbers, postgres, result, say
+from benchmarks.busy_year import NUMBERS, RARE_CONSENT, RARE_USER, USERS, YEAR, copy_to_postgres, fill_sqlite
+from benchmarks.stand import Deployment, deployment, postgres, result, say
 from gateway import app as wiring
-from gateway.audit.entry import DONE, REFUSED, Entry, Kind
-from gateway.audit.questions import QUESTIONS
-from gateway.demo.people import COUNCIL, SCHOOL_NURSING, TRUST
+from gateway.audit.entry import DONE, Kind
+from gateway.audit.questions import BY_NAME, QUESTIONS
+from gateway.demo.people import TRUST
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.ask_question import Asked, ask_question
-from gateway.exchanges.context import entry_id
 from gateway.exchanges.keep_staff import StaffLine, StaffRegister, keep_staff
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.store import audit_log, clock
-from gateway.store.ledger_sqlite import connect
 from gateway.store.sql import Read
 from tests.edge.issuer import Browser, Issuer
 from tests.world import World
 
 ENTRIES = int(os.environ.get("ENTRIES", "100000"))
+KEPT = os.environ.get("AUDIT_LOG", "")  # a folder that the log is kept in for the next run
 HELD = 1000
-PEOPLE, USERS, BATCH = 50_000, 300, 2000
-YEAR = 365 * clock.DAY
-CONSENT, RARE_USER = "Consent/rare", "seldom"
-NUMBERS = list(nhs_numbers(PEOPLE))
-RARE = {"person": {}, "consent": {"consent": CONSENT}, "user": {"user": RARE_USER}, "changes": {}}
+RARE = {"person": {}, "consent": {"consent": RARE_CONSENT}, "user": {"user": RARE_USER}, "changes": {}}
 
 
-def entry(place: int, at: int, dice: random.Random) -> Entry:
-    """One entry of a busy year; every 50,000th of what is looked for."""
-    person, user = f"{NHS_NUMBER}|{NUMBERS[dice.randrange(PEOPLE)]}", f"user{dice.randrange(USERS)}"
-    base = Entry(entry_id(at), at, "receive_record", DONE, Kind.RECEIVED, TRUST, TRUST, "trust-epr", patient=person, asked=True)
-    if place % 50_000 == 49_999:
-        return base._replace(user=RARE_USER, kind=Kind.ADMINISTRATION, exchange="keep_staff", patient="")
-    if place % 50_000 == 25_000:
-        return lookup(base, user)._replace(consents=(f"{CONSENT}/_history/1",))
-    kind = dice.random()
-    if kind < 0.6:
-        return base._replace(detail=(("format", "dfe-csc-api@1.0.1"), ("resources", "3")))
-    if kind < 0.82:
-        return lookup(base, user)
-    if kind < 0.92:
-        return base._replace(
-            exchange="look_up_status", kind=Kind.NEGATIVE, custodian=COUNCIL, user=user, role="ward-nurse", purpose="amh-care-planning",
-            outcome=REFUSED, refusal="not-known",
-        )  # fmt: skip
-    if kind < 0.97:
-        return lookup(base, user)._replace(
-            requester=SCHOOL_NURSING, outcome=REFUSED, refusal="no-agreement", kind=Kind.NEGATIVE, basis=()
-        )
-    if kind < 0.995:
-        notice = f"{place:032x}"
-        return lookup(base, user)._replace(exchange="lease_notice", kind=Kind.DELIVERY, asked=False, detail=(("notice", notice),))
-    return base._replace(exchange="search_audit", kind=Kind.SEARCH, user="aud1", role="auditor", purpose="audit")
-
-
-def lookup(base: Entry, user: str) -> Entry:
-    """The council is told of one of the trust's people; one in ten on the person's own wish."""
-    wish = hash(base.id) % 10 == 0
-    return base._replace(
-        exchange="look_up_status", kind=Kind.DISCLOSURE, requester=COUNCIL, client="council-system", user=user, role="social-worker",
-        purpose="early-help" if wish else "safeguarding-s47", basis=("person-wish" if wish else "CA1989-s47",), tier=2,
-        consents=(f"Consent/{base.id[-6:]}/_history/1",) if wish else (), case_reference="" if wish else "C|1", disclosure=base.id,
-    )  # fmt: skip
-
-
-def batches(deployed: Deployment) -> Iterator[audit_log.Sealed]:
-    """The entries of a year up to now, oldest first, sealed."""
-    dice, now = random.Random(1), clock.now() - clock.SECOND
-    for first in range(0, ENTRIES, BATCH):
-        places = range(first, min(first + BATCH, ENTRIES))
-        yield audit_log.seal_entries(
-            deployed.vault, [entry(place, now - YEAR + YEAR * place // ENTRIES, dice) for place in places]
-        )
+DATABASES = ("sqlite", "postgres")
 
 
 async def learn(deployed: Deployment) -> None:
@@ -121,27 +71,13 @@ def _add_year(ctx: Any, fresh: dict[str, Any], moment: Any) -> Any:
     return Outcome(None, (line("learn_year", OPERATOR, moment, Kind.ADMINISTRATION, DONE),))
 
 
-def fill(deployed: Deployment) -> None:
-    """The log, in bulk."""
-    settings = deployed.settings
-    if settings.on_postgres:
-        with psycopg.connect(settings.database_url) as connection, connection.cursor() as cursor:
-            for sealed in batches(deployed):
-                columns = [list(column) for column in zip(*sealed.rows, strict=True)]
-                cursor.execute(audit_log.ADD_ENTRY.many_for_postgres, columns)
-                cursor.execute(audit_log.ADD_MARK.many_for_postgres, [list(column) for column in zip(*sealed.marks, strict=True)])
-            connection.commit()
-            connection.autocommit = True
-            connection.execute("VACUUM ANALYZE")
-        return
-    db = connect(settings.database_file)
-    db.execute("PRAGMA synchronous=OFF")
-    for sealed in batches(deployed):
-        db.execute("BEGIN")
-        db.executemany(audit_log.ADD_ENTRY.many_for_sqlite, sealed.rows)
-        db.executemany(audit_log.ADD_MARK.many_for_sqlite, sealed.marks)
-        db.execute("COMMIT")
-    db.close()
+def asked_of() -> list[tuple[str, str, dict[str, str]]]:
+    """What is asked: a name for the figure, the question, what is filled in. The busiest person and user beside the rare."""
+    person, busiest = f"{NHS_NUMBER}|{NUMBERS[-1]}", f"{NHS_NUMBER}|{NUMBERS[0]}"
+    more = [("person, busiest", "person", {"person": busiest}), ("user, busiest", "user", {"user": "user0"})]
+    return [
+        (one.name, one.name, {"person": person} if one.name == "person" else RARE.get(one.name, {})) for one in QUESTIONS
+    ] + more
 
 
 async def measure(deployed: Deployment) -> tuple[dict[str, float], float]:
@@ -151,52 +87,86 @@ async def measure(deployed: Deployment) -> tuple[dict[str, float], float]:
         opened = app.state.gateway
         auditor = Requester(f"pages-{TRUST}", TRUST, frozenset(), "aud1", "auditor", frozenset({"audit"}))
         taken = {}
-        for question in QUESTIONS:
-            given = {"person": f"{NHS_NUMBER}|{NUMBERS[7]}"} if question.name == "person" else RARE.get(question.name, {})
+        for figure, name, given in asked_of():
             seconds = []
             for _ in range(3):
                 begun = time.perf_counter()
-                found = await ask_question(opened.context, opened.ledger, Asked(auditor, question.name, given))
+                found = await ask_question(opened.context, opened.ledger, Asked(auditor, name, given))
                 seconds.append(time.perf_counter() - begun)
-            taken[question.name] = statistics.median(seconds)
-            say(f"{question.name} {taken[question.name]:.3f} s, {len(found.lines)} lines")
+            taken[figure] = statistics.median(seconds)
+            say(f"{figure} {taken[figure]:.3f} s, {len(found.lines)} lines")
         async with httpx.AsyncClient(transport=ASGITransport(app), base_url=deployed.settings.url) as client:
-            return taken, await pages(World(deployed.settings, opened, client, deployed.folder))
+            return taken, await pages(World(deployed.settings, opened, client, deployed.settings.keys, app))
 
 
 async def pages(world: World) -> float:
-    """The middle of the time lines of twenty people, as pages."""
+    """The slowest kind of page in milliseconds, of each kind the middle of twenty: time lines, users, forms."""
     issuer = Issuer(groups=("G-AUDIT",))
     try:
         await issuer.register(world, TRUST)
         browser = Browser(world, world.client)
         await browser.sign_in(issuer, TRUST)
-        taken = []
-        for number in NUMBERS[:20]:
-            begun = time.perf_counter()
-            page = await browser.send("/console", number=number)
-            taken.append(time.perf_counter() - begun)
-            if page.status_code != 200:
-                raise RuntimeError(page.text)
-        return statistics.median(taken) * 1000
+        time_lines = [await page(browser, "/console", number=number) for number in NUMBERS[:20]]
+        users = [await page(browser, BY_NAME["user"].path, user=f"user{number}") for number in range(20)]
+        forms = [await page(browser, BY_NAME["refusals"].path) for _ in range(20)]
+        return max(statistics.median(one) for one in (time_lines, users, forms)) * 1000
     finally:
         issuer.close()
 
 
+async def page(browser: Browser, path: str, **form: str) -> float:
+    """Seconds of one page; a form where there is nothing to send."""
+    begun = time.perf_counter()
+    answer = await (browser.send(path, **form) if form else browser.get(path))
+    if answer.status_code != 200:
+        raise RuntimeError(answer.text)
+    return time.perf_counter() - begun
+
+
+def on_disk(deployed: Deployment) -> float:
+    """Bytes that an entry takes with its marks and all its indexes; without a leaf, which takes some 100 more."""
+    settings = deployed.settings
+    if settings.on_postgres:
+        with psycopg.connect(settings.database_url) as connection:
+            row = connection.execute(
+                "SELECT pg_total_relation_size('audit_entry') + pg_total_relation_size('audit_mark')"
+            ).fetchone()
+            return float(row[0]) / ENTRIES if row else 0.0
+    return settings.database_file.stat().st_size / ENTRIES
+
+
+def filled(kind: str, url: str, like: Deployment | None, stack: ExitStack) -> Deployment:
+    """A deployment with its log; as it was kept, where there is one."""
+    kept = Path(KEPT) / kind if KEPT else None
+    deployed = stack.enter_context(deployment(HELD, url, kept, like))
+    mark = deployed.folder / "entries"
+    if not mark.exists():
+        asyncio.run(learn(deployed))
+        begun = time.perf_counter()
+        if like is None:
+            fill_sqlite(deployed, ENTRIES)
+        else:
+            copy_to_postgres(like, deployed)
+        mark.write_text(str(ENTRIES))
+        say(f"{kind}: {ENTRIES} entries in {time.perf_counter() - begun:.0f} s")
+    if mark.read_text() != str(ENTRIES):
+        raise RuntimeError(f"{deployed.folder} has a log of {mark.read_text()} entries: set ENTRIES, or remove it")
+    return deployed
+
+
 def main() -> None:
     worst, rare, page = 0.0, 0.0, 0.0
-    for kind in ("sqlite", "postgres"):
-        with ExitStack() as stack:
-            url = stack.enter_context(postgres()) if kind == "postgres" else ""
-            deployed = stack.enter_context(deployment(HELD, url))
-            asyncio.run(learn(deployed))
-            begun = time.perf_counter()
-            fill(deployed)
-            say(f"{kind}: {ENTRIES} entries in {time.perf_counter() - begun:.0f} s")
+    with ExitStack() as stack:
+        like = None
+        for kind in DATABASES:
+            url = stack.enter_context(postgres(Path(KEPT) / "server" if KEPT else None)) if kind == "postgres" else ""
+            deployed = filled(kind, url, like, stack)
+            like = like or deployed
             taken, milliseconds = asyncio.run(measure(deployed))
-        result(f"audit_question_worst_seconds_{kind}", max(taken.values()))
-        worst, page = max(worst, *taken.values()), max(page, milliseconds)
-        rare = max(rare, *(taken[name] for name in RARE))
+            result(f"audit_question_worst_seconds_{kind}", max(taken.values()))
+            result(f"audit_log_bytes_{kind}", on_disk(deployed))
+            worst, page = max(worst, *taken.values()), max(page, milliseconds)
+            rare = max(rare, *(taken[name] for name in RARE))
     result("audit_question_worst_seconds", worst)
     result("audit_rare_search_seconds", rare)
     result("console_page_ms", page)

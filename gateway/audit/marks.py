@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from gateway.audit.against_wishes import AGAINST_WISH
 from gateway.audit.entry import Entry, Kind
 from gateway.audit.event import as_asked
 from gateway.audit.shapes import SHAPES
@@ -17,6 +18,7 @@ from gateway.audit.shapes import SHAPES
 HOUR: Final = 3_600_000_000
 NO_CASE: Final = "none"
 ANY_CONSENT: Final = "Consent"
+ANY: Final = "any"
 FOR_OURSELVES: Final = ""  # in place of an agency: for checks that the gateway makes by itself
 
 
@@ -63,6 +65,8 @@ def _things(entry: Entry) -> Iterator[tuple[str, str]]:
             yield "entity", unversioned(value)
         elif key == "notice":
             yield "notice", value
+        elif key == AGAINST_WISH:
+            yield AGAINST_WISH, ANY
 
 
 def unversioned(reference: str) -> str:

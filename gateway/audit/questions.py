@@ -84,6 +84,7 @@ TIER: Final = Column("tier", "How much")
 CASE: Final = Column("case", "Case")
 ABOUT: Final = Column("person", "About", "person")
 ENTRY: Final = Column("entry", "Entry")
+AGAINST: Final = Column("against", "The wish refuses", "code")
 DETAIL: Final = Column("detail", "What was changed")
 CONSENTS: Final = Column("consents", "Rests on")
 LINE: Final = (WHEN, WHO, ROLE, OF, WHAT, FOR, OUTCOME, WHY)
@@ -146,6 +147,17 @@ QUESTIONS: Final = (
         (*LINE[:6], ABOUT, CONSENTS, Column("ended", "Had ended", "time"), ENTRY), (SINCE, UNTIL),
         partly="A search finds what rests on a consent; this compares it with when each version ended.", days=90, alarm=True,
         nothing="None, as it must be.",
+    ),
+    Question(
+        "against-wishes", "Who was told against the person's wish?",
+        "Disclosures and notices under a duty, or where danger to life was claimed, although a wish on record refuses part of what "
+        "might be told: on what basis, with what obligations, and whether it was reviewed. What most needs a look comes first.",
+        (Column("score", "Score", "count"), WHEN, WHO, ROLE, OF, WHAT, ABOUT, FOR, BASIS, AGAINST,
+         Column("obligations", "Obligations given", "code"), Column("why", "Because"), Column("state", "Review"),
+         Column("reviewed", "Reviewed", "time"), CASE, CONSENTS, ENTRY),
+        (SINCE, UNTIL), (("against-wish:missing", "false"), *WINDOW),
+        partly="The search finds the disclosures; their reviews stand in the queue, and it ranks nothing.", days=90,
+        nothing="Nothing was disclosed against a wish.",
     ),
     Question(
         "trail", "What became of this notice?", "One change at its source: to whom it was told, each attempt, and what each receiver made of it.",

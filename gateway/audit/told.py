@@ -6,6 +6,7 @@ import base64
 from datetime import datetime, timedelta
 from typing import Any
 
+from gateway.audit.against_wishes import AGAINST_WISH, OBLIGATION
 from gateway.audit.event import EPOCH
 from gateway.audit.shapes import EXPORT
 from gateway.fhir import systems
@@ -36,9 +37,17 @@ def facts_of(event: dict[str, Any]) -> Facts:
         "tier": next((value for name, value in facts if name == "tier"), ""),
         "case": next((value.rpartition("|")[2] for name, value in facts if name == "case-reference"), ""),
         "detail": "; ".join(_details(event, facts)),
+        "against": _codes(facts, AGAINST_WISH),
+        "obligations": _codes(facts, OBLIGATION),
+        "disclosure": next((value for name, value in facts if name == "disclosure"), ""),
         "consents": ", ".join(reference for reference in _references(event) if reference.startswith("Consent/")),
         "entry": event["id"],
     }
+
+
+def _codes(facts: list[tuple[str, str]], wanted: str) -> str:
+    """Codes that stand in one detail, one behind the other."""
+    return ", ".join(code for name, value in facts if name == wanted for code in value.split())
 
 
 def _outcome(event: dict[str, Any]) -> str:

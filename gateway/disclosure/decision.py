@@ -35,6 +35,7 @@ class Permit:
     consents: tuple[str, ...]
     explicit_negatives: bool
     long_past: bool  # what ended more than twelve months ago may be told (duty purposes)
+    against_wish: frozenset[str] = frozenset()  # the classes among these that a wish refuses: a duty passes over it
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ def decide(
         consents=wishes.considered,
         explicit_negatives=line.explicit_negatives,
         long_past=asked.purpose.is_duty,
+        against_wish=classes & wishes.refused,
     )
 
 

@@ -15,7 +15,15 @@ from gateway.audit.questions import BY_NAME, Question
 from gateway.audit.shapes import CONFIGURATION
 from gateway.audit.told import Facts, facts_of
 from gateway.disclosure.requester import Requester
-from gateway.exchanges import question_consents, question_home, question_log, question_notices, question_reviews, question_volumes
+from gateway.exchanges import (
+    question_consents,
+    question_home,
+    question_log,
+    question_notices,
+    question_reviews,
+    question_volumes,
+    question_wishes,
+)
 from gateway.exchanges.context import Context
 from gateway.exchanges.find_entries import found
 from gateway.exchanges.lines import check_current, line
@@ -99,6 +107,7 @@ ANSWERS: Final[dict[str, Answer]] = {
     "volumes": question_volumes.count_volumes,
     "close-to-home": question_home.close_to_home,
     "after-revocation": question_consents.after_revocation,
+    "against-wishes": question_wishes.against_wishes,
     "trail": question_notices.trail,
     "undelivered": question_notices.undelivered,
     "health": question_log.health,

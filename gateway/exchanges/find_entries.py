@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.audit.marks import HOUR
+from gateway.audit.told import Facts, facts_of
 from gateway.exchanges.context import Context
-from gateway.exchanges.search_audit import AuditPage, AuditQuery, mark_of, shown, statement_of
+from gateway.exchanges.search_audit import MAX_COUNT, AuditPage, AuditQuery, mark_of, shown, statement_of
 from gateway.store import audit_marks
 from gateway.store.ledger import Ledger, Rows
 from gateway.store.sql import Params, Read
@@ -40,6 +41,18 @@ async def found(ctx: Context, ledger: Ledger, query: AuditQuery) -> AuditPage:
             return AuditPage(tuple(events), cursor)
         query = replace(query, before=cursor, count=query.count - len(page.events))
     return AuditPage(tuple(events), cursor)
+
+
+async def lines_up_to(ctx: Context, ledger: Ledger, query: AuditQuery, most: int) -> tuple[list[Facts], tuple[int, str] | None]:
+    """The newest lines of a query that is on record, up to about so many, and where those before begin."""
+    lines: list[Facts] = []
+    query = replace(query, count=min(most, MAX_COUNT))
+    while True:
+        page = await found(ctx, ledger, query)
+        lines += [facts_of(event) for event in page.events]
+        if page.cursor is None or len(lines) >= most:
+            return lines, page.cursor
+        query = replace(query, before=page.cursor, count=min(most - len(lines), MAX_COUNT))
 
 
 def _within(query: AuditQuery, span: Span) -> AuditQuery:

@@ -164,7 +164,7 @@ def _items(ctx: Context, kind: str, one: Lookup, moment: Moment) -> list[Write]:
         (("asked", clock.instant(asked.recorded)),), asked.disclosure,
     )  # fmt: skip
     sides = dict.fromkeys((asked.requester, *one.disclosed))
-    return [opening(ctx, kind, side, matter, moment, _id(ctx, kind, asked, side)) for side in sides]
+    return [opening(ctx, kind, side, matter, moment, item_id(ctx, kind, asked.disclosure, side)) for side in sides]
 
 
 def _of_crowd(ctx: Context, agency: str, one: Crowd, moment: Moment) -> Write:
@@ -175,8 +175,9 @@ def _of_crowd(ctx: Context, agency: str, one: Crowd, moment: Moment) -> Write:
     return opening(ctx, ASKED_OFTEN, agency, matter, moment, identifier)
 
 
-def _id(ctx: Context, kind: str, asked: Entry, side: str) -> str:
-    return ctx.vault.token("review-found", kind, asked.disclosure, side).hex()
+def item_id(ctx: Context, kind: str, disclosure: str, side: str) -> str:
+    """The id of what is found about a disclosure, in the queue of one side."""
+    return ctx.vault.token("review-found", kind, disclosure, side).hex()
 
 
 def _has_case(ctx: Context, asked: Entry, moment: Moment) -> Generator[Any, Any, bool]:

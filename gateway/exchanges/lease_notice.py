@@ -20,7 +20,7 @@ from gateway.exchanges.context import Context
 from gateway.exchanges.decide_notice import Heard, decide_notice
 from gateway.exchanges.enqueue import Queued, put
 from gateway.exchanges.given_up import say_undelivered
-from gateway.exchanges.look_up_log import decided_by
+from gateway.exchanges.look_up_log import decided_by, passed_over
 from gateway.exchanges.shape_notice import Telling, shape
 from gateway.exchanges.shape_notice import payload_content as payload_content
 from gateway.exchanges.shape_notice import route_of as route_of
@@ -217,7 +217,7 @@ def _put_aside(
 def _about_to(
     subscribed: Subscribed, stored: Stored, telling: Telling, permit: Permit | None, moment: Moment, ctx: Context
 ) -> Entry:
-    return notice_entry(
+    entry = notice_entry(
         NAME, subscribed, stored, moment, ctx, Kind.DELIVERY, DONE,
         tier=permit.tier if permit else None,
         basis=(permit.basis,) if permit else (),
@@ -225,3 +225,4 @@ def _about_to(
         told=telling.topic,
         number=telling.number,
     )  # fmt: skip
+    return entry._replace(detail=(*entry.detail, *passed_over(permit)))

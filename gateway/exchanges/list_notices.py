@@ -17,6 +17,7 @@ from gateway.exchanges.agencies import profile
 from gateway.exchanges.context import Context
 from gateway.exchanges.decide_notice import decide_notice
 from gateway.exchanges.lines import check_current, line
+from gateway.exchanges.look_up_log import passed_over
 from gateway.exchanges.stored_notices import Stored, open_notice
 from gateway.exchanges.subscriptions import Subscribed, for_person, open_subscription
 from gateway.exchanges.told_before import that_were_told
@@ -209,5 +210,5 @@ def _entry(
         NAME, ask.requester, moment, Kind.DELIVERY if permit else Kind.NEGATIVE, DONE if permit else REFUSED,
         request_id=ask.request_id, custodian=stored.owner, purpose=subscribed.purpose, patient=f"{NHS_NUMBER}|{stored.nhs}",
         tier=permit.tier if permit else None, basis=(permit.basis,) if permit else (), policy=ctx.agreements.version,
-        detail=(("notice", stored.id), ("topic", stored.topic)), asked=False,
+        detail=(("notice", stored.id), ("topic", stored.topic), *passed_over(permit)), asked=False,
     )  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from gateway.audit.against_wishes import AGAINST_WISH, OBLIGATION
 from gateway.audit.entry import DONE, REFUSED, Entry, Kind
+from gateway.disclosure.decision import Permit
 from gateway.disclosure.question import Withheld
 from gateway.exchanges.context import entry_id
 from gateway.exchanges.dossiers import Known
@@ -61,9 +63,25 @@ def _line(ask: LookupRequest, moment: Moment, identifier: str, policy: str, find
         refusal="" if permit else finding.reason,
         disclosure=identifier,
         request_id=ask.request_id,
-        detail=(*why(ask), *decided_by(finding.withheld)) if finding.withheld else why(ask),
+        detail=_detail(ask, finding),
         asked=first,
     )
+
+
+def _detail(ask: LookupRequest, finding: Finding) -> tuple[tuple[str, str], ...]:
+    if finding.withheld:
+        return (*why(ask), *decided_by(finding.withheld))
+    if finding.permit and finding.permit.against_wish:
+        return (*why(ask), *passed_over(finding.permit))
+    return why(ask)
+
+
+def passed_over(permit: Permit | None) -> tuple[tuple[str, str], ...]:
+    """Which classes leave although a wish on record refuses them, and what is asked of whoever hears them: for the owner's
+    auditor alone."""
+    if permit is None or not permit.against_wish:
+        return ()
+    return ((AGAINST_WISH, " ".join(sorted(permit.against_wish))), (OBLIGATION, " ".join(permit.obligations)))
 
 
 def decided_by(withheld: Withheld | None) -> tuple[tuple[str, str], ...]:

@@ -14,9 +14,9 @@ from typing import Any
 
 from gateway.audit.entry import DONE
 from gateway.audit.marks import FOR_OURSELVES
-from gateway.audit.told import Facts, facts_of
+from gateway.audit.told import Facts
 from gateway.exchanges.context import Context
-from gateway.exchanges.find_entries import found
+from gateway.exchanges.find_entries import lines_up_to
 from gateway.exchanges.search_audit import AuditQuery
 from gateway.store import audit_marks, clock, consent_versions, people
 from gateway.store.audit_log import mark_token
@@ -25,7 +25,6 @@ from gateway.store.sql import Read
 
 ACTIVE = "active"
 MOST = 500  # disclosures that are compared for one page
-AT_ONCE = 250
 WAITED = 2 * clock.SECOND
 Version = tuple[str, int]  # id of a consent, and its version
 Place = tuple[int, str]
@@ -35,18 +34,10 @@ async def after_revocation(
     ctx: Context, ledger: Ledger, query: AuditQuery, _: Mapping[str, str]
 ) -> tuple[list[Facts], Place | None]:
     """Lines of disclosures that should not have been, with when their consent had ended."""
-    query = replace(query, on_consent=True, subtype="disclose", outcome=DONE, count=AT_ONCE)
-    wrong: list[Facts] = []
-    seen = 0
-    while True:
-        page = await found(ctx, ledger, query)
-        lines = [facts_of(event) for event in page.events]
-        ends = await _ends(ctx, ledger, {one for line in lines for one in versions_of(line["consents"])})
-        wrong += [broken for line in lines for broken in _broken(line, ends)]
-        seen += len(lines)
-        if page.cursor is None or seen >= MOST:
-            return wrong, page.cursor
-        query = replace(query, before=page.cursor)
+    query = replace(query, on_consent=True, subtype="disclose", outcome=DONE)
+    lines, cursor = await lines_up_to(ctx, ledger, query, MOST)
+    ends = await _ends(ctx, ledger, {one for line in lines for one in versions_of(line["consents"])})
+    return [broken for line in lines for broken in _broken(line, ends)], cursor
 
 
 def versions_of(text: str) -> list[Version]:

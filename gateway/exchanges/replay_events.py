@@ -12,6 +12,7 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.decide_notice import decide_notice
 from gateway.exchanges.lines import check_current, line
+from gateway.exchanges.look_up_log import passed_over
 from gateway.exchanges.manage_subscription import mine, subscription_line
 from gateway.exchanges.shape_notice import payload_content, route_of, shape_notice
 from gateway.exchanges.stored_notices import Stored, open_notice
@@ -112,5 +113,5 @@ def _line(ctx: Context, subscribed: Subscribed, stored: Stored, permit: Permit |
         DONE if permit else REFUSED, request_id=request_id, custodian=stored.owner, purpose=subscribed.purpose,
         patient=f"{NHS_NUMBER}|{stored.nhs}" if stored.nhs else "", tier=permit.tier if permit else None,
         basis=(permit.basis,) if permit else (), policy=ctx.agreements.version,
-        detail=(("notice", stored.id), ("topic", stored.topic)), asked=False,
+        detail=(("notice", stored.id), ("topic", stored.topic), *passed_over(permit)), asked=False,
     )  # fmt: skip

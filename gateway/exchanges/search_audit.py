@@ -13,9 +13,10 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, LargeBinary, Select, Text, and_, bindparam, or_, select, union_all
 
+from gateway.audit.against_wishes import AGAINST_WISH
 from gateway.audit.entry import DONE, Entry, Kind, parse
 from gateway.audit.event import View, as_event
-from gateway.audit.marks import ANY_CONSENT, NO_CASE, unversioned
+from gateway.audit.marks import ANY, ANY_CONSENT, NO_CASE, unversioned
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
@@ -55,13 +56,15 @@ class AuditQuery:
     notice: str = ""  # id
     no_case: bool = False  # entries without a case reference alone
     on_consent: bool = False  # entries that name a consent alone
+    against_wish: bool = False  # what passed over a wish alone
     oldest_first: bool = False
     end: tuple[int, str] | None = None  # recorded, id of the last entry, oldest first
 
     @property
     def sifts(self) -> bool:
         """Whether entries are told apart by what stands in no column: by the rendering that this auditor is shown."""
-        hidden = (self.subtype, self.entity, self.basis, self.client, self.notice, self.no_case, self.on_consent)
+        hidden = (self.subtype, self.entity, self.basis, self.client, self.notice, self.no_case, self.on_consent,
+                  self.against_wish)  # fmt: skip
         return any(hidden) or self.outcome is not None
 
     @property
@@ -72,7 +75,7 @@ class AuditQuery:
     def described(self) -> str:
         """The query for the log: which criteria were used, no identifier."""
         used = ("patient", "agent", "organisation", "outcome", "exchange", "id", "purpose", "subtype", "entity", "basis", "client",
-                "notice", "no_case", "on_consent")  # fmt: skip
+                "notice", "no_case", "on_consent", "against_wish")  # fmt: skip
         return "&".join(name for name in used if getattr(self, name) not in ("", None, False)) or "all"
 
     @property
@@ -82,6 +85,8 @@ class AuditQuery:
             return "notice", self.notice
         if self.entity and "|" not in self.entity and not self.entity.startswith("AuditEvent/"):
             return "entity", unversioned(self.entity)  # by identifier, or the entry itself: looked through
+        if self.against_wish:
+            return AGAINST_WISH, ANY
         return ("entity", ANY_CONSENT) if self.on_consent else None
 
     @property
@@ -258,6 +263,7 @@ def _fits(query: AuditQuery, event: dict[str, Any]) -> bool:
         and all((name, wanted) in facts for name, wanted in (("basis", query.basis), ("notice", query.notice)) if wanted)
         and not (query.no_case and any(name == "case-reference" for name, _ in facts))
         and (not query.on_consent or any(_is_consent(one) for one in entities))
+        and (not query.against_wish or any(name == AGAINST_WISH for name, _ in facts))
         and (not query.client or _is_client(query.client, event))
     )
 

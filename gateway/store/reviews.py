@@ -36,6 +36,20 @@ def open_of(kinds: tuple[str, ...]) -> Statement:
     )
 
 
+@lru_cache(maxsize=16)
+def opened_of(kinds: tuple[str, ...]) -> Statement:
+    """What was opened of some kinds from ``first`` to ``last``, both inclusive, open or closed."""
+    at = review.c.opened
+    return Statement(
+        select(*review.columns).where(
+            _IN_QUEUE,
+            one_of(review.c.kind, kinds),
+            at >= bindparam("first", type_=BigInteger),
+            at <= bindparam("last", type_=BigInteger),
+        )
+    )
+
+
 OPEN_QUESTIONS = open_of(QUESTIONS)
 CLOSED_REVIEWS = Statement(
     select(*review.columns)
@@ -44,6 +58,7 @@ CLOSED_REVIEWS = Statement(
     .limit(bindparam("count", type_=Integer))
 )
 _ONE = select(*review.columns).where(_IN_QUEUE, review.c.id == bindparam("id", type_=Text))
+ONE_REVIEW = Statement(_ONE)
 LOCK_REVIEW = Statement(_ONE, _ONE.with_for_update())
 CLOSE_REVIEW = Statement(
     update(review)

@@ -50,6 +50,14 @@ def test_the_asker_finds_the_same_by_every_answer(answered: Entry) -> None:
     }  # fmt: skip
 
 
+def test_what_passed_over_a_wish_is_marked_for_the_holder_alone() -> None:
+    """At its instant: there are few of them; the asker's marks are those of any other answer."""
+    against = ASKED._replace(detail=(("against-wish", "existence status"), ("obligation", "seek-advice")))
+    assert ("against-wish", "any") in marks(against, "TLA01") - marks(ASKED, "TLA01")
+    assert all(one.exact for one in marks_of(against) if one.name == "against-wish")
+    assert marks(against, "TMH01") == marks(ASKED, "TMH01")
+
+
 def test_nobody_else_finds_anything() -> None:
     """Marks are of the holder and of who asked; an entry that tells by being there has none for who asked."""
     assert {one.agency for one in marks_of(ASKED)} == {"TMH01", "TLA01"}
@@ -134,8 +142,8 @@ def test_a_search_leaves_out_what_was_not_filled_in() -> None:
     assert search_of(BY_NAME["refusals"], asked) == [("outcome", "4"), ("agent", "nurse7"), ("date", "ge2026-01-01")]
 
 
-def test_the_questions_are_fourteen_and_one_beside_them() -> None:
+def test_the_questions_are_fourteen_and_two_beside_them() -> None:
     """Each has words of its own and an address that names nobody; what no search says in full says so."""
-    assert len(QUESTIONS) == 15 and len({one.title for one in QUESTIONS}) == len({one.path for one in QUESTIONS}) == 15
+    assert len(QUESTIONS) == 16 and len({one.title for one in QUESTIONS}) == len({one.path for one in QUESTIONS}) == 16
     for one in QUESTIONS:
         assert one.title.endswith("?") and one.means.endswith(".") and (one.search or one.partly), one.name

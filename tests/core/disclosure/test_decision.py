@@ -146,6 +146,25 @@ def test_what_goes_with_an_answer(purpose: str, wishes: tuple[dict[str, Any], ..
     assert decision.obligations == expected
 
 
+@pytest.mark.parametrize(
+    ("purpose", "wishes", "against"),
+    [
+        (DUTY, (), set()),
+        (DUTY, (YES,), set()),
+        (DUTY, (NO,), {"existence", "status"}),
+        (DUTY, (YES, NO), {"existence", "status"}),
+        (DUTY, (consent(rule("deny", klass=classes("status"))),), {"status"}),
+        (DUTY, (consent(rule("deny", klass=classes("detail"))),), set()),
+        ("amh-care-planning", (YES,), set()),
+    ],
+)
+def test_a_permit_says_what_of_it_a_wish_refuses(purpose: str, wishes: tuple[dict[str, Any], ...], against: set[str]) -> None:
+    """Of what may leave alone: a refusal of more than the agreement opens is passed over by nothing."""
+    decision = ask(*wishes, by=asked(purpose), under=agreements(OBLIGED))
+    assert isinstance(decision, Permit)
+    assert decision.against_wish == against <= decision.classes
+
+
 def test_a_permit_names_what_it_rests_on() -> None:
     """Basis, version of the agreements and every statement that was considered, refused or not."""
     decision = ask(consent(rule("permit")), of=subject())
