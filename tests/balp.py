@@ -21,6 +21,7 @@ from gateway.fhir.outcomes import Unavailable
 from gateway.store.sql import Read, Statement
 from gateway.store.tables import audit_entry
 from gateway.store.vault import Broken
+from tests.on_record import check_answers
 from tests.world import World
 
 ALL = Statement(audit_entry.select())
@@ -34,14 +35,18 @@ async def check_log(world: World) -> None:
         (rows,) = await world.gateway.ledger.read([Read(ALL)])
     except (Unavailable, psycopg.Error):  # a test that broke its database
         return
+    entries = []
     for row in rows:
         with contextlib.suppress(Broken, ValueError, IndexError):  # or its entries
-            entry = open_entry(world.gateway.context, row)
-            if shape_of(entry) not in SEEN:
-                SEEN.add(shape_of(entry))
-                for view in ("holder", "requester") if entry.asked else ("holder",):
-                    faults = faults_of(entry, rendered(world, entry, view), view)
-                    assert not faults, (entry.exchange, entry.kind, view, faults)
+            entries.append(open_entry(world.gateway.context, row))
+    for entry in entries:
+        if shape_of(entry) not in SEEN:
+            SEEN.add(shape_of(entry))
+            for view in ("holder", "requester") if entry.asked else ("holder",):
+                faults = faults_of(entry, rendered(world, entry, view), view)
+                assert not faults, (entry.exchange, entry.kind, view, faults)
+    if len(entries) == len(rows):
+        check_answers(world, entries)
 
 
 def shape_of(entry: Entry) -> tuple[Any, ...]:

@@ -216,7 +216,9 @@ async def _world(settings: Settings, client_keys: tuple[Path, dict[str, object]]
     app = wiring.make_app(settings)
     async with app.router.lifespan_context(app):
         async with httpx.AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url=BASE) as client:
-            yield World(settings, app.state.gateway, client, client_keys[0], app)
+            world = World(settings, app.state.gateway, client, client_keys[0], app)
+            client.event_hooks["response"].append(world.heard)
+            yield world
 
 
 @pytest.fixture

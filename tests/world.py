@@ -7,7 +7,7 @@ import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -33,6 +33,15 @@ FHIR_JSON = "application/fhir+json"
 ENDPOINTS = ("https://sender.example/fhir", "http://127.0.0.1:9/fhir")  # from where its clients send messages
 
 
+class Answered(NamedTuple):
+    """An answer to a request: how, where, with what, and under which request id."""
+
+    method: str
+    path: str
+    status: int
+    request_id: str
+
+
 @dataclass(slots=True)
 class World:
     """A running gateway without a socket. ``client`` speaks HTTP to it; ``as_`` is one person at work in an agency."""
@@ -43,6 +52,12 @@ class World:
     keys: Path
     app: App
     tokens: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    answered: list[Answered] = field(default_factory=list)  # every answer of this gateway to the test, in order
+
+    async def heard(self, answer: httpx.Response) -> None:
+        """Keep what was answered, for the check of the log after the test."""
+        sent = answer.request
+        self.answered.append(Answered(sent.method, sent.url.path, answer.status_code, answer.headers.get("x-request-id", "")))
 
     @property
     def web(self) -> Web:

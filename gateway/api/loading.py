@@ -18,6 +18,7 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.approve_map import NOT_APPROVED, approval_of
 from gateway.exchanges.context import Context
 from gateway.exchanges.load_file_once import FileLoaded, Progress, begin_load, keep_progress
+from gateway.exchanges.receive_nothing import EmptyFile, receive_nothing
 from gateway.exchanges.receive_record import Receipt, Record, Step, receive_record, refuse_record
 from gateway.fhir.elements import identifiers, identity
 from gateway.fhir.outcomes import BadRequest, Forbidden, GatewayError, Issue, NotFound, TooLarge, Unprocessable
@@ -121,6 +122,8 @@ async def load(desk: Desk, fmt: str, data: bytes | BinaryIO, sender: Sender, rep
         number += 1
         await under_way.take(number, mapped)
     await under_way.apply()
+    if not report.received:
+        await desk.ledger.run(receive_nothing, EmptyFile(desk.requester, fmt, desk.request_id))
 
 
 async def load_once(desk: Desk, file: FileLoaded, data: BinaryIO, sender: Sender, report: Report) -> bool:

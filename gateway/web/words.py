@@ -37,6 +37,7 @@ EXCHANGES = {
     "raise_overdue": "Passed an unanswered notice on to a desk",
     "acknowledge_notice": "Answered a notice",
     "receive_record": "Sent a record",
+    "receive_nothing": "Sent a file without records",
     "receive_message": "Sent a message",
     "record_wish": "Wrote down what the person wants",
     "request_contact": "Asked to be rung back",

@@ -26,4 +26,5 @@ async def browser(world: World) -> AsyncIterator[Browser]:
     transport = world.client._transport
     assert isinstance(transport, ASGITransport)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        client.event_hooks["response"].append(world.heard)
         yield Browser(world, client)

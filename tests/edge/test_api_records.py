@@ -54,7 +54,7 @@ async def status_of(world: World, person: people.Person, *about: str) -> list[st
 
 
 async def test_the_daily_api_gives_a_receipt_and_takes_the_same_again(world: World) -> None:
-    """200 with a UUID; 204 for an empty array; a repeat changes no version."""
+    """200 with a UUID; 204 for an empty array, on record too; a repeat changes no version."""
     council = world.as_("council-system")
     answer = await daily(council, *people.children())
     assert answer.status_code == 200

@@ -15,6 +15,7 @@ from tests.edge.guardians import opened_in_danger, overrides, settled, urgent
 from tests.edge.test_web_browser import CHROMIUM, Screen
 from tests.edge.test_web_browser import screen as screen
 from tests.edge.test_web_pages import HOSTILE
+from tests.stories.county import wishes
 from tests.world import World
 
 pytestmark = [
@@ -60,6 +61,7 @@ async def test_every_question_passes_axe_on_a_phone_and_on_a_desk(fed: World, sc
     """Forms, answers, charts, faults, the queue and an export: WCAG 2.2 A and AA as far as a program can tell."""
     await screen.page.set_viewport_size({"width": width, "height": 800})
     await settled(fed)
+    await wishes(fed, "trust-epr", AMINA, AMINA)
     await overrides(await urgent(fed, "sw22"), AMINA)
     for number in range(6):
         await fed.ward().hears(STRANGER, "amh-care-planning", case=f"A-{number}")
@@ -90,6 +92,7 @@ async def test_every_question_passes_axe_on_a_phone_and_on_a_desk(fed: World, sc
 async def test_hostile_texts_are_text_on_the_console(fed: World, screen: Screen) -> None:
     """Names of agencies, users and what was typed: nothing runs, nothing is fetched, nothing breaks out of its place."""
     await settled(fed)
+    await wishes(fed, "trust-epr", AMINA, AMINA)
     for text in HOSTILE:
         plain = "".join(sign for sign in text if sign.isprintable())
         await overrides(await urgent(fed, plain), AMINA)
@@ -100,14 +103,15 @@ async def test_hostile_texts_are_text_on_the_console(fed: World, screen: Screen)
         await screen.to(path)
         read = await screen.text()
         assert "<script>alert(9)</script>" in read, path
-    await screen.to("/console")
-    await screen.page.locator("#number").fill(AMINA.nhs)
-    await screen.page.keyboard.press("Enter")
-    await screen.page.wait_for_selector("table")
-    read = " ".join((await screen.text()).split())
-    for text in HOSTILE:
-        plain = "".join(sign for sign in text if sign.isprintable())
-        assert " ".join(plain.split()) in read, text
+    for path, field, filled in (("/console", "#number", AMINA.nhs), ("/console/against-wishes", "#since", "")):
+        await screen.to(path)
+        await screen.page.locator(field).fill(filled)
+        await screen.page.locator("form.ask button").click()
+        await screen.page.wait_for_selector("table")
+        read = " ".join((await screen.text()).split())
+        for text in HOSTILE:
+            plain = "".join(sign for sign in text if sign.isprintable())
+            assert " ".join(plain.split()) in read, (path, text)
     await screen.to("/console/user")
     await screen.page.locator("#user").fill(HOSTILE[1])
     await screen.page.keyboard.press("Enter")
