@@ -2,7 +2,7 @@
 
 A mark is made from what that agency's auditor is *shown* of the entry, so that what is hidden cannot be searched by. Most
 are coarse, and say in which hours there is anything of a kind; those of a single thing (a consent, a notice, a person who
-was found) say at which instant. Either only narrows where to look: what is found is always judged by what is shown.
+was found) and of what is rare say at which instant. Either only narrows where to look: what is found is always judged by what is shown.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import Final, NamedTuple
 from gateway.audit.against_wishes import AGAINST_WISH
 from gateway.audit.entry import Entry, Kind
 from gateway.audit.event import as_asked
-from gateway.audit.shapes import SHAPES
+from gateway.audit.shapes import CONFIGURATION, OVERRIDE_STARTED, SHAPES
 
 HOUR: Final = 3_600_000_000
 NO_CASE: Final = "none"
 ANY_CONSENT: Final = "Consent"
 ANY: Final = "any"
+RARE: Final = frozenset({CONFIGURATION.code, OVERRIDE_STARTED.code})  # subtypes of which a busy hour has one or two
 FOR_OURSELVES: Final = ""  # in place of an agency: for checks that the gateway makes by itself
 
 
@@ -43,7 +44,10 @@ def marks_of(entry: Entry) -> Iterator[Mark]:
 
 
 def _shown(agency: str, entry: Entry) -> Iterator[Mark]:
-    yield Mark(agency, "subtype", SHAPES[entry.kind].subtype.code)
+    subtype = SHAPES[entry.kind].subtype.code
+    yield Mark(agency, "subtype", subtype)
+    if subtype in RARE:
+        yield Mark(agency, "rare", subtype, exact=True)
     yield Mark(agency, "subtype", entry.exchange)
     yield Mark(agency, "outcome", str(entry.outcome))
     coarse = [("subtype", entry.refusal), ("purpose", entry.purpose), ("client", entry.client)]

@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, LargeBinary, Select, 
 from gateway.audit.against_wishes import AGAINST_WISH
 from gateway.audit.entry import DONE, Entry, Kind, parse
 from gateway.audit.event import View, as_event
-from gateway.audit.marks import ANY, ANY_CONSENT, NO_CASE, unversioned
+from gateway.audit.marks import ANY, ANY_CONSENT, NO_CASE, RARE, unversioned
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
@@ -80,14 +80,17 @@ class AuditQuery:
 
     @property
     def thing(self) -> tuple[str, str] | None:
-        """The mark of the one thing that is asked for, if any."""
+        """The mark of the one thing that is asked for, or of what is rare, if any."""
         if self.notice:
             return "notice", self.notice
         if self.entity and "|" not in self.entity and not self.entity.startswith("AuditEvent/"):
             return "entity", unversioned(self.entity)  # by identifier, or the entry itself: looked through
         if self.against_wish:
             return AGAINST_WISH, ANY
-        return ("entity", ANY_CONSENT) if self.on_consent else None
+        if self.on_consent:
+            return "entity", ANY_CONSENT
+        code = self.subtype.rpartition("|")[2]
+        return ("rare", code) if code in RARE else None
 
     @property
     def kinds(self) -> list[tuple[str, str]]:

@@ -50,6 +50,14 @@ def test_the_asker_finds_the_same_by_every_answer(answered: Entry) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("kind", "code"), [(Kind.ADMINISTRATION, "110129"), (Kind.OVERRIDE, "110127")])
+def test_what_is_rare_is_marked_at_its_instant(kind: Kind, code: str) -> None:
+    """Else each of them would be looked for in a whole busy hour; what is common is marked by the hour alone."""
+    rare = [(one.name, one.value) for one in marks_of(ASKED._replace(kind=kind)) if one.exact and one.agency == "TLA01"]
+    assert ("rare", code) in rare
+    assert not [one for one in marks_of(ASKED) if one.name == "rare"]
+
+
 def test_what_passed_over_a_wish_is_marked_for_the_holder_alone() -> None:
     """At its instant: there are few of them; the asker's marks are those of any other answer."""
     against = ASKED._replace(detail=(("against-wish", "existence status"), ("obligation", "seek-advice")))
