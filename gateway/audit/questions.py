@@ -120,7 +120,7 @@ QUESTIONS: Final = (
         (Column("side", "Asked"), Column("who", "By"), ROLE, Column("week", "Last 7 days", "count"),
          Column("usual", "Usual in 7 days", "count"), Column("times", "Times the usual"), Column("busiest", "Busiest hour (UTC)", "time"),
          Column("most", "In that hour", "count")),
-        partly="A search cannot count; the entries are found by exchange=look_up_status and date.", nothing="Nobody asked in these nine weeks.",
+        search=(("exchange", "look_up_status"),), partly="A search cannot count: it finds what is counted.", nothing="Nobody asked in these nine weeks.",
     ),
     Question(
         "no-case", "Who asked without naming a case?", "Lookups that carry no reference of a case or referral.",
@@ -133,7 +133,7 @@ QUESTIONS: Final = (
         "the likeliest first.",
         (Column("score", "Score", "count"), WHO, ABOUT, Column("why", "Because"), Column("times", "Times", "count"),
          Column("first", "First", "time"), Column("last", "Last", "time"), FOR, ENTRY),
-        (SINCE, UNTIL), partly="A search cannot compare with the staff register.", days=28,
+        (SINCE, UNTIL), (("exchange", "look_up_status"), *WINDOW), partly="A search cannot compare with the staff register.", days=28,
         nothing="No lookup of your staff fits a rule. Without a staff register none can: whoever runs the gateway loads it.",
     ),
     Question(
@@ -145,7 +145,8 @@ QUESTIONS: Final = (
         "after-revocation", "Was anything disclosed on a consent that no longer stood?",
         "Disclosures that rest on a version of a consent which had been replaced or withdrawn by then. There must be none.",
         (*LINE[:6], ABOUT, CONSENTS, Column("ended", "Had ended", "time"), ENTRY), (SINCE, UNTIL),
-        partly="A search finds what rests on a consent; this compares it with when each version ended.", days=90, alarm=True,
+        search=(("subtype", "disclose"), ("outcome", "0"), *WINDOW),
+        partly="A search finds what was disclosed, with its consents; this compares it with when each version ended.", days=90, alarm=True,
         nothing="None, as it must be.",
     ),
     Question(
@@ -170,7 +171,8 @@ QUESTIONS: Final = (
         (Column("created", "Of", "time"), Column("notice", "Notice"), Column("receiver", "Receiver", "organisation"),
          Column("topic", "About", "code"), Column("state", "State"), Column("attempts", "Attempts", "count"),
          Column("due", "Next attempt", "time"), Column("detail", "Last result")),
-        partly="What waits stands in the outbox, not in the log.", nothing="Everything has arrived.",
+        search=(("exchange", "settle_notice"), ("outcome", "8")),
+        partly="The search finds attempts that failed; what waits stands in the outbox, not in the log.", nothing="Everything has arrived.",
     ),
     Question(
         "changes", "Who changed policy or keys?", "Agreements, approvers, clients, sign-in and other administration that concerns your agency.",
@@ -192,7 +194,8 @@ QUESTIONS: Final = (
         "answered with nothing.",
         (Column("opened", "Opened", "time"), Column("age", "Days", "count"), Column("due", "Due", "time"), WHO, ROLE, OF, ABOUT,
          Column("rule", "Rule", "code"), Column("state", "State")),
-        partly="A search finds the lookups; whether a case followed is found daily.", nothing="No such item is open.",
+        search=(("exchange", "look_up_status"), ("purpose", "safeguarding-s47")),
+        partly="The search finds the lookups; whether a case followed is found daily.", nothing="No such item is open.",
     ),
 )  # fmt: skip
 BY_NAME: Final = {one.name: one for one in QUESTIONS}

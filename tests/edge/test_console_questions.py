@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.audit.entry import DONE, Entry, Kind
@@ -349,6 +350,18 @@ async def test_the_search_that_a_question_names_finds_what_the_question_finds(us
             one["entry"] for one in await lines(used, TRUST, name, person, **{k: v for k, v in given.items() if k != "number"})
         ]
         assert [one for one in found if one in asked] == asked, name
+
+
+async def test_every_search_that_a_page_names_is_one_that_the_log_knows(used: World) -> None:
+    """Word for word, where what is not known is refused."""
+    auditor = used.auditor("trust")
+    for question in BY_NAME.values():
+        given = {one.name: {"number": AMINA.nhs, "day": "2026-01-01"}.get(one.kind, "none") for one in question.fields}
+        form = str(httpx.QueryParams(search_of(question, given)))
+        found = await auditor.post(
+            "/fhir/AuditEvent/_search", form, "application/x-www-form-urlencoded", Prefer="handling=strict"
+        )
+        assert found.status_code == 200, (question.name, found.text)
 
 
 async def test_a_question_goes_on_where_its_page_ended(used: World) -> None:

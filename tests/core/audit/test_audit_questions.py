@@ -155,3 +155,4 @@ def test_the_questions_are_fourteen_and_two_beside_them() -> None:
     assert len(QUESTIONS) == 16 and len({one.title for one in QUESTIONS}) == len({one.path for one in QUESTIONS}) == 16
     for one in QUESTIONS:
         assert one.title.endswith("?") and one.means.endswith(".") and (one.search or one.partly), one.name
+    assert [one.name for one in QUESTIONS if not one.search] == ["health"]  # which is asked at /audit/checkpoint
