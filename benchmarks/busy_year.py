@@ -98,8 +98,8 @@ def _sealed(deployed: Deployment, entries: int) -> Iterator[audit_log.Sealed]:
     year = Year(random.Random(1))
     for start, places in hours(entries, clock.now()):
         step = clock.HOUR // max(1, len(places))
-        yield audit_log.seal_entries(
-            deployed.vault, [year.entry(place, start + step * number) for number, place in enumerate(places)]
+        yield audit_log.seal_exchanges(
+            deployed.vault, [(year.entry(place, start + step * number),) for number, place in enumerate(places)]
         )
 
 
