@@ -35,6 +35,7 @@ DICTIONARY: Final = (
     b'"patient":"https://fhir.nhs.uk/Id/nhs-number|9","policy":"","purpose":"amh-care-planning""safeguarding-s47","recorded":17'
     b',"refusal":"","request_id":"","requester":"","role":"","tier":2,"user":""}'
 )
+_PACKING: Final = zlib.compressobj(1, zlib.DEFLATED, WINDOW, MEMORY, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)  # copied, never fed
 NO_TIER: Final = -1  # how "no tier" stands in the canonical form, which has no null
 
 
@@ -130,7 +131,7 @@ def packed(entry: Entry, recorded: int | None = None) -> bytes:
 
     An entry of five hundred bytes takes some one hundred and fifty. Raises as ``canonical``.
     """
-    packing = zlib.compressobj(1, zlib.DEFLATED, WINDOW, MEMORY, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
+    packing = _PACKING.copy()
     return PACKED + packing.compress(canonical(entry, recorded)) + packing.flush()
 
 

@@ -80,9 +80,10 @@ def unversioned(reference: str) -> str:
 
 def what_marks(entry: Entry) -> Entry:
     """An entry without what makes no difference to its marks."""
-    return entry._replace(
-        id="", recorded=0, patient=entry.patient if entry.found else "", user="", role="", tier=None, policy="",
-        case_reference=entry.case_reference and "given", disclosure="", request_id="",
+    return Entry(  # in order of the fields: nothing of the log is made more often
+        "", 0, entry.exchange, entry.outcome, entry.kind, entry.requester, entry.custodian, entry.client, "", "", entry.purpose,
+        entry.case_reference and "given", entry.patient if entry.found else "", entry.found, entry.basis, None, "",
+        entry.consents, entry.refusal, "", "", entry.detail, entry.asked,
     )  # fmt: skip
 
 

@@ -76,9 +76,10 @@ def mark_token(vault: Vault, agency: str, name: str, value: str) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _kind_tokens(vault: Vault, entry: Entry) -> tuple[tuple[bytes, bool], ...]:
-    """The tokens of the marks of an entry, and whether each is exact. Most entries are like others in all that matters here."""
-    return tuple({(mark_token(vault, one.agency, one.name, one.value), one.exact) for one in marks_of(entry)})
+def _kind_tokens(vault: Vault, entry: Entry) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """The tokens of the coarse and of the exact marks of an entry. Most entries are like others in all that matters here."""
+    marks = [(mark_token(vault, one.agency, one.name, one.value), one.exact) for one in marks_of(entry)]
+    return frozenset(token for token, exact in marks if not exact), frozenset(token for token, exact in marks if exact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +120,13 @@ def in_order(rows: Iterable[LogRow]) -> list[LogRow]:
 
 
 def _marks(vault: Vault, entries: list[Entry], rows: list[LogRow]) -> list[tuple[bytes, int]]:
-    found: set[tuple[bytes, int]] = set()
+    found: dict[int, set[bytes]] = {}  # by the time that they stand at: the entries of a batch have one hour
     for entry, row in zip(entries, rows, strict=True):
-        found.update((token, at_of(row.recorded, exact=exact)) for token, exact in _kind_tokens(vault, what_marks(entry)))
-    return sorted(found)
+        coarse, exact = _kind_tokens(vault, what_marks(entry))
+        found.setdefault(at_of(row.recorded, exact=False), set()).update(coarse)
+        if exact:
+            found.setdefault(at_of(row.recorded, exact=True), set()).update(exact)
+    return sorted([(token, at) for at, tokens in found.items() for token in tokens])
 
 
 def _row(vault: Vault, entry: Entry, at: int | None, noise: bytes) -> LogRow:
