@@ -11,16 +11,22 @@ directive is in ``directives``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
+from gateway.disclosure.agreements import CLASS_TIERS
+
 UNREAD = "?"  # stands for an actor, action, purpose or class that is not understood
 THEMSELVES = frozenset({"self"})
 NOTHING: frozenset[str] = frozenset()
-SILENT = (NOTHING, NOTHING)
+# Sets of classes are asked about so often that here they are whole numbers, one bit for each class.
+BIT = {code: 1 << place for place, code in enumerate(CLASS_TIERS)}
+EVERY_CLASS = (1 << len(BIT)) - 1
+CLASSES = tuple([frozenset(code for code, bit in BIT.items() if bit & bits) for bits in range(EVERY_CLASS + 1)])  # by their bits
+SILENT = (0, 0)
+DISCLOSING = frozenset({"disclose"})  # what every request is for
 # v3-ActReason: what includes some of our purposes. Who refuses these refuses us; who permits these has not named us.
 BROADER_PURPOSES = frozenset({"PurposeOfUse", "TREAT", "HOPERAT"})
 NOT_CLEAR = BROADER_PURPOSES | {UNREAD}
@@ -37,10 +43,8 @@ class Facts(NamedTuple):
     """What a request is, for matching. A None means that it is not known."""
 
     at: datetime
-    actors: frozenset[str]  # "ods|RX2", "kind|school", "role|ward-nurse"
-    purposes: frozenset[str]
+    stated: tuple[frozenset[str], ...]  # actors ("ods|RX2", "kind|school", "role|ward-nurse"), purposes, actions
     inpatient: bool | None
-    actions: frozenset[str] = frozenset({"disclose"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +62,40 @@ class Rule:
     while_status: str
     exceptions: tuple[Rule, ...]
     obligations: frozenset[str] = NOTHING  # what it asks of those whom it lets hear
+    # Of the above: what a request must have one of (its place in Facts.stated, which, whether not all are clear) ...
+    _narrowed: tuple[tuple[int, frozenset[str], bool], ...] = field(init=False, repr=False, compare=False)
+    _surely: int = field(init=False, repr=False, compare=False)  # ... the classes that it speaks of ...
+    _maybe: int = field(init=False, repr=False, compare=False)  # ... and those that it may speak of
 
-    def _speaks(self, facts: Facts) -> bool | None:  # noqa: C901 - one question after another, on the busiest path
+    def __post_init__(self) -> None:
+        narrowed = enumerate((self.actors, self.purposes, self.actions))
+        surely = sum([BIT.get(code, 0) for code in self.classes]) if self.classes else EVERY_CLASS
+        made = {
+            "_narrowed": tuple([(place, some, not some.isdisjoint(NOT_CLEAR)) for place, some in narrowed if some]),
+            "_surely": surely,
+            "_maybe": EVERY_CLASS if UNREAD in self.classes else surely,
+        }
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
+
+    def _speaks(self, facts: Facts) -> bool | None:
         """Whether this rule, without its exceptions, speaks of a request, whatever class is asked for; None where the
         request or our understanding does not say."""
         if not self.start <= facts.at < self.end:
             return False
         unclear = self.needs_unknown
-        if self.actors and self.actors.isdisjoint(facts.actors):  # repeats of one element: one of them is enough
-            if self.actors.isdisjoint(NOT_CLEAR):
-                return False
-            unclear = True
-        if self.actions and self.actions.isdisjoint(facts.actions):
-            if self.actions.isdisjoint(NOT_CLEAR):
-                return False
-            unclear = True
-        if self.purposes and self.purposes.isdisjoint(facts.purposes):
-            if self.purposes.isdisjoint(NOT_CLEAR):
-                return False
-            unclear = True
+        for place, some, is_unclear in self._narrowed:
+            if some.isdisjoint(facts.stated[place]):  # repeats of one element: one of them is enough
+                if not is_unclear:
+                    return False
+                unclear = True
         if self.while_status:
             if self.while_status == "inpatient" and facts.inpatient is False:
                 return False
             unclear = unclear or not facts.inpatient or self.while_status != "inpatient"
         return None if unclear else True
 
-    def says(self, facts: Facts, classes: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    def says(self, facts: Facts, classes: int) -> tuple[int, int]:
         """Of these classes, those that it permits and those that it refuses, its exceptions counted.
 
         Where it may or may not speak of a class, what it refuses counts, and what it permits does not.
@@ -91,21 +103,18 @@ class Rule:
         speaks = self._speaks(facts)
         if speaks is False:
             return SILENT
-        surely = classes & self.classes if self.classes else classes
-        maybe = classes if UNREAD in self.classes else surely
-        if speaks is None:
-            surely = NOTHING
+        surely, maybe = classes & self._surely if speaks else 0, classes & self._maybe
         if not self.exceptions:
-            return (surely, NOTHING) if self.effect is Effect.PERMIT else (NOTHING, maybe)
-        permitted, refused = NOTHING, NOTHING
+            return (surely, 0) if self.effect is Effect.PERMIT else (0, maybe)
+        permitted = refused = 0
         for exception in self.exceptions if maybe else ():
             permits, refuses = exception.says(facts, maybe)
             permitted |= permits
             refused |= refuses
         if self.effect is Effect.PERMIT:
-            return surely - refused, refused
-        permitted = (surely & permitted) - refused
-        return permitted, maybe - permitted
+            return surely & ~refused, refused
+        permitted &= surely & ~refused
+        return permitted, maybe & ~permitted
 
     def obliges(self, facts: Facts) -> frozenset[str]:
         """What it, or an exception of it, asks of who hears, wherever it may speak of the request."""
@@ -142,11 +151,11 @@ class Directive:
     doubted: bool = False  # its verification says that it was not verified
     obliging: bool = False  # asks something of those whom it lets hear
 
-    def says(self, facts: Facts, classes: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    def says(self, facts: Facts, classes: int) -> tuple[int, int]:
         """Of these classes, those that it permits and those that it refuses. What cannot be understood refuses."""
         if not self.in_force:
             return SILENT
-        return (NOTHING, classes) if self.rule is None else self.rule.says(facts, classes)
+        return (0, classes) if self.rule is None else self.rule.says(facts, classes)
 
     def obliges(self, facts: Facts) -> frozenset[str]:
         """What it asks of who hears by it."""
@@ -164,7 +173,7 @@ class Directive:
         return self.made[1] > other.made[0] and self.recorded > other.recorded
 
 
-def newest(directives: Iterable[Directive], identities: frozenset[str]) -> list[Directive]:
+def newest(directives: list[Directive], identities: frozenset[str]) -> list[Directive]:
     """The newest statements of each lineage: same recorder, organisation, policy, category and maker.
 
     ``identities`` are those of the person: a statement of their own is theirs by whatever number it names them. Where
@@ -173,6 +182,8 @@ def newest(directives: Iterable[Directive], identities: frozenset[str]) -> list[
     of an advance wish, which was made for that very situation (Mental Capacity Act 2005 sections 24 to 26), and does
     not count beside it.
     """
+    if len({one.lineage for one in directives}) == len(directives):
+        return directives
     lineages: dict[tuple[str, frozenset[str]], list[Directive]] = {}
     for directive in directives:
         maker = directive.performers

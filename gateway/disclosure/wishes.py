@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
-from gateway.disclosure.agreements import CLASS_TIERS, Line
+from gateway.disclosure.agreements import Line
 from gateway.disclosure.question import Asked, Subject, Tie, proven
-from gateway.disclosure.rules import Directive, Facts, newest
+from gateway.disclosure.rules import BIT, CLASSES, DISCLOSING, EVERY_CLASS, Directive, Facts, newest
 from gateway.fhir.dates import age_on
 
 COMPETENT_ALONE = 16  # years; Family Law Reform Act 1969 section 8, Mental Capacity Act 2005 section 2(5)
-EVERY_CLASS = frozenset(CLASS_TIERS)
-EXISTENCE = frozenset({"existence"})
+EXISTENCE = BIT["existence"]
 BY_OTHERS = frozenset({"attorney", "deputy", "best-interests"})  # decided for an adult by somebody else
 
 
@@ -42,9 +43,7 @@ def wishes_of(asked: Asked, subject: Subject, directives: Iterable[Directive], t
     if not own:
         return NO_WISHES
     counted = newest(own, subject.identities)
-    permitted: set[str] = set()
-    refused: set[str] = set()
-    outright: set[str] = set()
+    permitted = refused = outright = 0
     obliged: frozenset[str] = frozenset()
     failed = False
     asking, age = _facts(asked), _age(asked, subject)
@@ -54,19 +53,19 @@ def wishes_of(asked: Asked, subject: Subject, directives: Iterable[Directive], t
         facts = asking._replace(inpatient=_in_hospital(subject, directive)) if subject.inpatient else asking
         permits, refuses = directive.says(facts, EVERY_CLASS)
         if advance and _without_capacity(subject, directive):
-            refuses -= advance
+            refuses &= ~advance
         if _may_permit(asked, subject, age, ties, line, directive):
             permitted |= permits
             if permits and directive.obliging:
                 obliged |= directive.obliges(facts)
-        unopened = "existence" not in permits
+        unopened = not permits & EXISTENCE
         if (refuses or unopened) and _may_refuse(asked, subject, age, ties, directive):
             refused |= refuses
             conditional = unopened and _condition_failed(directive, facts)
             failed |= conditional
-            outright |= set() if conditional else refuses
+            outright |= 0 if conditional else refuses
     considered = tuple(sorted(directive.ref for directive in counted))
-    return Wishes(frozenset(permitted), frozenset(refused), frozenset(outright), failed, considered, obliged)
+    return Wishes(CLASSES[permitted], CLASSES[refused], CLASSES[outright], failed, considered, obliged)
 
 
 def against(wishes: Wishes) -> str | None:
@@ -79,7 +78,7 @@ def against(wishes: Wishes) -> str | None:
     return "wish-condition-not-met" if wishes.condition_failed else "wish-missing"
 
 
-def _said_in_advance(asked: Asked, subject: Subject, age: int | None, line: Line, counted: list[Directive]) -> frozenset[str]:
+def _said_in_advance(asked: Asked, subject: Subject, age: int | None, line: Line, counted: list[Directive]) -> int:
     """What the person permits for this very request by an advance wish, stated to be made with capacity, where they have
     since spoken without it: that does not take the place of the advance wish, whoever wrote it down."""
     spoken = [
@@ -88,7 +87,7 @@ def _said_in_advance(asked: Asked, subject: Subject, age: int | None, line: Line
         if one.wish_kind == "advance-wish" and one.capacity == "had" and not one.performers.isdisjoint(subject.identities)
         if _may_permit(asked, subject, age, [], line, one)
     ]
-    return frozenset().union(*spoken)
+    return reduce(or_, spoken, 0)
 
 
 def _without_capacity(subject: Subject, directive: Directive) -> bool:
@@ -101,7 +100,7 @@ def _facts(asked: Asked) -> Facts:
     actors = {f"ods|{requester.agency.upper()}", f"kind|{asked.kind}"}
     if requester.role:
         actors.add(f"role|{requester.role}")
-    return Facts(asked.at, frozenset(actors), frozenset({asked.purpose.code, *asked.purpose.v3}), None)
+    return Facts(asked.at, (frozenset(actors), frozenset({asked.purpose.code, *asked.purpose.v3}), DISCLOSING), None)
 
 
 def _may_permit(asked: Asked, subject: Subject, age: int | None, ties: list[Tie], line: Line, directive: Directive) -> bool:
