@@ -63,9 +63,9 @@ class Rule:
     exceptions: tuple[Rule, ...]
     obligations: frozenset[str] = NOTHING  # what it asks of those whom it lets hear
     # Of the above: what a request must have one of (its place in Facts.stated, which, whether not all are clear) ...
-    _narrowed: tuple[tuple[int, frozenset[str], bool], ...] = field(init=False, repr=False, compare=False)
-    _surely: int = field(init=False, repr=False, compare=False)  # ... the classes that it speaks of ...
-    _maybe: int = field(init=False, repr=False, compare=False)  # ... and those that it may speak of
+    _narrowed: tuple[tuple[int, frozenset[str], bool], ...] = field(init=False)
+    _surely: int = field(init=False)  # ... the classes that it speaks of ...
+    _maybe: int = field(init=False)  # ... and those that it may speak of
 
     def __post_init__(self) -> None:
         narrowed = enumerate((self.actors, self.purposes, self.actions))
