@@ -19,12 +19,14 @@ from gateway.partners.witnesses import Asking
 from gateway.reconciling import find_daily
 from gateway.store import agreements, clock
 from gateway.store.ledger_postgres import PostgresLedger
+from gateway.store.ledger_sequencer import TURN
 from gateway.store.sql import Read
 from gateway.store.standing import STANDING
 
 log = logging.getLogger("gateway")
 
-SEAL_EVERY = 0.5  # seconds, PostgreSQL
+SEAL_EVERY = 0.5  # seconds, PostgreSQL: how soon sealing begins where there was nothing to seal
+SEAL_AGAIN = 0.1  # ... and where there was: each turn is a commit of its own, and its entries are read and sent
 LOOK_EVERY = 600.0  # seconds: how soon after midnight (UTC) the day's reconciliation begins
 BEAT_EVERY = 5.0  # seconds: how soon a heartbeat that is due goes out
 LOAD_EVERY = 0.5  # seconds: how soon a file that was handed in is begun
@@ -128,8 +130,8 @@ async def _seal(ledger: PostgresLedger[Context]) -> None:
         except Exception:
             log.exception("the access log could not be sealed; trying again")
             sealed = 0
-        if not sealed:
-            await asyncio.sleep(SEAL_EVERY)
+        if sealed < TURN:
+            await asyncio.sleep(SEAL_AGAIN if sealed else SEAL_EVERY)
 
 
 async def _sign_heads(gateway: Gateway) -> None:

@@ -31,6 +31,7 @@ from gateway.store.tables import (
 from gateway.store.vault import NONCE_BYTES, Vault
 
 NO_TOKEN = b""
+TURN = 1000  # entries that are sealed at once, at most: who waits for an answer waits for their hashes
 NOISE = SALT_SIZE + NONCE_BYTES  # random bytes of an entry
 
 ADD_ENTRY = Added(audit_entry)
@@ -46,7 +47,7 @@ SET_HEAD = Statement(update(log_head).values(frontier=bindparam("frontier", type
 YEARS = Statement(select(audit_key.c.id, audit_key.c.wrapped))
 ENTRY_COLUMNS = tuple(column for column in audit_entry.columns)
 UNSEALED = Statement(
-    select(audit_unsealed.c.entry, audit_unsealed.c.hash).order_by(audit_unsealed.c.recorded, audit_unsealed.c.entry).limit(5000)
+    select(audit_unsealed.c.entry, audit_unsealed.c.hash).order_by(audit_unsealed.c.recorded, audit_unsealed.c.entry).limit(TURN)
 )
 DROP_UNSEALED = Statement(
     delete(audit_unsealed).where(audit_unsealed.c.entry == any_(bindparam("entries", type_=ARRAY(Text))))  # PostgreSQL alone

@@ -129,8 +129,8 @@ class _Turn:
             await ask(self._connection, step.statement.for_postgres, dict(step.statement.with_fixed(step.params)))
 
     async def _hold(self, how: bytes, tokens: Iterable[bytes]) -> None:
-        keys = lock_keys(tokens)
-        if keys:
+        held = list(tokens)
+        if held:
             async with self._connection.pipeline():
                 await self._send_later()
-                await ask(self._connection, how, (keys,))
+                await ask(self._connection, how, (lock_keys(held),))

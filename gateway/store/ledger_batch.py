@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway.store import audit_log
+from gateway.store.arrays import Packed, packed
 from gateway.store.ledger import Buffer, Exchange, Outcome, Rows, Step, Upkeep
 from gateway.store.sql import Added, Keyed, Read, Statement
 from gateway.store.vault import Vault
@@ -17,9 +18,14 @@ Written = tuple[bytes, Any]
 Group = tuple[Keyed, tuple[Any, ...]]  # reads that travel together: the statement, and what else it asks by
 
 
-def lock_keys(tokens: Iterable[bytes]) -> list[int]:
+def keys_of(tokens: Iterable[bytes]) -> list[int]:
     """Advisory lock keys of persons, in the one order in which everybody takes them."""
     return sorted({int.from_bytes(token[:8], "big", signed=True) for token in tokens})
+
+
+def lock_keys(tokens: Iterable[bytes], *before: int) -> Packed:
+    """Those keys as they are sent, after those that stand before."""
+    return packed("bigint", [*before, *keys_of(tokens)])
 
 
 @dataclass(slots=True)
@@ -110,7 +116,7 @@ class Questions:
         keyed = [
             (
                 statement.for_many,
-                {**statement.fixed, **dict(zip(statement.others, others, strict=True)), "keys": list(found)},
+                {**statement.fixed, **dict(zip(statement.others, others, strict=True)), "keys": statement.packed(found)},
             )
             for (statement, others), found in self.keyed.items()
         ]
@@ -157,12 +163,12 @@ def statements(vault: Vault, buffer: Buffer, at: int) -> list[Written]:
     )
     return [
         *written,
-        *((added.many_for_postgres, [list(column) for column in zip(*rows, strict=True)]) for added, rows in log if rows),
+        *((added.many_for_postgres, added.packed(zip(*rows, strict=True))) for added, rows in log if rows),
     ]
 
 
 def as_sent(statement: Statement, rows: Sequence[Any]) -> list[Written]:
     """Changes by one statement: rows added go in one, others one by one."""
     if isinstance(statement, Added):
-        return [(statement.many_for_postgres, [[row[name] for row in rows] for name in statement.columns])]
+        return [(statement.many_for_postgres, statement.packed([[row[name] for row in rows] for name in statement.columns]))]
     return [(statement.for_postgres, dict(statement.with_fixed(row))) for row in rows]

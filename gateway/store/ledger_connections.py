@@ -11,6 +11,7 @@ import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 
 from gateway.fhir.outcomes import Unavailable
+from gateway.store.arrays import Packed, PackedDumper
 
 Connection = AsyncConnection[Any]
 Cursor = AsyncCursor[Any]
@@ -32,6 +33,7 @@ async def open_connection(dsn: str) -> Connection:
         )
     except LOST as fault:
         raise Unavailable(NOT_WRITTEN) from fault
+    connection.adapters.register_dumper(Packed, PackedDumper)
     try:
         await connection.execute(SETTINGS)
     except BaseException as fault:  # cancelled, too: nobody else knows of this connection

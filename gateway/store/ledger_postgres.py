@@ -5,7 +5,7 @@ when the ledger last looked, and begin anew where the first round trip says that
 advisory locks on the persons they decide about and on policy; who changes wishes or policy takes the exclusive one
 in a transaction alone. (``FOR SHARE`` would miss rows that are new.) Locks are waited for in one order only; a batch
 that comes to know of a person later tries the lock, and begins anew with all of them where it is taken. A batch that
-fails is run one by one.
+crossed another at the same thing is begun anew; one that fails otherwise, or again, is run one by one.
 """
 
 from __future__ import annotations
@@ -146,12 +146,24 @@ class PostgresLedger(Generic[Context]):
             await self._uncrossed(connection, jobs)
         except Exception as fault:
             await undo(connection)
-            if len(jobs) == 1 and not isinstance(fault, TRY_AGAIN):
+            crossed = isinstance(fault, TRY_AGAIN)
+            if len(jobs) == 1 and not crossed:
                 raise
+            if crossed and await self._once_more(connection, jobs):
+                return
         else:
             return
         for job in jobs:
             await self._by_itself(connection, job)
+
+    async def _once_more(self, connection: Connection, jobs: list[Job]) -> bool:
+        """Begin a batch anew that was at the same thing as another: it finds what the other did, and seldom fails again."""
+        try:
+            await self._uncrossed(connection, jobs)
+        except Exception:
+            await undo(connection)
+            return False
+        return True
 
     async def _uncrossed(self, connection: Connection, jobs: list[Job]) -> None:
         """Run a batch; begin anew with more locks taken first where it crossed somebody's."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from gateway.store import audit_log
+from gateway.store.arrays import packed
 from gateway.store.ledger_connections import Connection
 
 SEQUENCER_LOCK = 2
+TURN = audit_log.TURN
 MINE = b"SELECT pg_try_advisory_xact_lock(%b::bigint)"
 
 
@@ -27,8 +29,8 @@ async def _seal(connection: Connection) -> int:
         return 0
     entries, leaves = [row[0] for row in rows], [row[1] for row in rows]
     size, grown = audit_log.grow(frontier, leaves)
-    places = [list(range(size, size + len(rows))), entries, leaves]
+    places = audit_log.ADD_LEAF.packed((range(size, size + len(rows)), entries, leaves))
     await cursor.execute(audit_log.ADD_LEAF.many_for_postgres, places)
-    await cursor.execute(audit_log.DROP_UNSEALED.for_postgres, {"entries": entries})
+    await cursor.execute(audit_log.DROP_UNSEALED.for_postgres, {"entries": packed("text", entries)})
     await cursor.execute(audit_log.SET_HEAD.for_postgres, {"frontier": grown})
     return len(rows)

@@ -19,7 +19,8 @@ import psycopg
 from gateway.store import clock
 from gateway.store.ledger import Buffer, Exchange, Rows, Step
 from gateway.store.ledger_alone import run_by_itself
-from gateway.store.ledger_batch import Ended, Questions, as_sent, lock_keys
+from gateway.store.arrays import packed
+from gateway.store.ledger_batch import Ended, Questions, as_sent, keys_of
 from gateway.store.ledger_connections import LOST, Connection, Connections, Cursor, ask, told, undo
 from gateway.store.ledger_transaction import EXCLUSIVE, SHARED, TRY_EXCLUSIVE, Transactions, send_all
 from gateway.store.sql import Hold, Params, Read, Statement, Write
@@ -75,7 +76,7 @@ class Member:
         elif isinstance(step, Hold):
             if step.policy:
                 raise ApartError
-            self.wanted = tuple(lock_keys(step.tokens))
+            self.wanted = tuple(keys_of(step.tokens))
         else:
             self.asked, self.single = ((step,), True) if isinstance(step, Read) else (step, False)
 
@@ -200,7 +201,7 @@ class _Shared:
         wanted = self._claimed()
         if not wanted:
             return None
-        cursor = await ask(self._connection, EXCLUSIVE if first else TRY_EXCLUSIVE, (sorted(wanted),))
+        cursor = await ask(self._connection, EXCLUSIVE if first else TRY_EXCLUSIVE, (packed("bigint", sorted(wanted)),))
         return None if first else cursor
 
     def _claimed(self) -> set[int]:

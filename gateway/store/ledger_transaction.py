@@ -42,7 +42,7 @@ class Transactions:
     async def send_opening(self, connection: Connection, lock: bytes, held: Iterable[bytes] = ()) -> Cursor:
         """Begin a transaction with policy and persons held; gives what everything in it stands on, after the next sync."""
         await ask(connection, b"BEGIN", None)
-        await ask(connection, lock, ([POLICY_LOCK, *lock_keys(held)],))
+        await ask(connection, lock, (lock_keys(held, POLICY_LOCK),))
         return await ask(connection, STOOD.for_postgres, {})
 
     async def send_ending(self, connection: Connection, buffer: Buffer) -> None:

@@ -18,6 +18,8 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement
 
+from gateway.store.arrays import Packed, packed
+
 Params = Mapping[str, Any]
 Row = tuple[Any, ...]
 
@@ -39,6 +41,8 @@ def one_of(column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[b
 
 class Statement:
     """A statement with named parameters (``bindparam``), the same for both databases."""
+
+    once = False  # of two that say the same within one batch one is left out
 
     def __init__(self, clause: ClauseElement, postgres: ClauseElement | None = None):
         self._clause = clause
@@ -94,14 +98,20 @@ class Keyed(Statement):
         """A row of ``for_many`` as the select has it."""
         return row[1:] if self.untold else row
 
+    def packed(self, keys: Iterable[Any]) -> Packed:
+        """The keys as ``for_many`` asks for them."""
+        return packed("bytea" if isinstance(self._key.type, LargeBinary) else "text", keys)
+
 
 class Added(Statement):
-    """An insert of whole rows; ``new_only`` leaves rows whose key exists as they are.
+    """An insert of whole rows; ``new_only`` leaves rows whose key exists as they are. ``once``: two exchanges of one batch
+    that add the very same row are of one mind, where otherwise the key refuses the second.
 
     A batch adds its rows with ``executemany`` on SQLite and with one ``unnest`` on PostgreSQL.
     """
 
-    def __init__(self, table: Table, *, new_only: bool = False):
+    def __init__(self, table: Table, *, new_only: bool = False, once: bool = False):
+        self.once = once
         self.columns = tuple(column.name for column in table.columns)
         self.new_only = new_only
         self._table = table
@@ -129,7 +139,18 @@ class Added(Statement):
         return f"INSERT INTO {self._table.name} ({', '.join(self.columns)}) SELECT * FROM unnest({arrays}){conflict}".encode()
 
     def _array(self, column: str) -> str:
-        return f"%b::{POSTGRES_TYPES[str(self._table.c[column].type.compile(dialect=SQLITE))]}[]"
+        return f"%b::{self._kind(column)}[]"
+
+    def packed(self, values: Iterable[Iterable[Any]]) -> list[Packed]:
+        """The arrays for those places, of each column's values in the order of the table."""
+        return [packed(kind, column) for kind, column in zip(self._kinds, values, strict=True)]
+
+    @cached_property
+    def _kinds(self) -> tuple[str, ...]:
+        return tuple([self._kind(name) for name in self.columns])
+
+    def _kind(self, column: str) -> str:
+        return POSTGRES_TYPES[str(self._table.c[column].type.compile(dialect=SQLITE))]
 
 
 @dataclass(frozen=True, slots=True)
