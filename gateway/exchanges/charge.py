@@ -58,7 +58,7 @@ class Charge(NamedTuple):
             self._remember()
             return ()
         hourly = self._taken_this_hour(found)
-        today = Write(ADD_CHARGE, {"who": self.day, "place": 0, "person": self.person})
+        today = Write(ADD_CHARGE, {"who": self.day, "place": 0, "person": self.person}, once=True)
         return None if hourly is None else (*hourly, today)
 
     def _taken_this_hour(self, found: list[Rows]) -> tuple[Write, ...] | None:
@@ -72,7 +72,7 @@ class Charge(NamedTuple):
         place = self.person[0] % self.places
         while place in counted:
             place = (place + 1) % self.places
-        return (Write(ADD_CHARGE, {"who": self.who, "place": place, "person": self.person}),)
+        return (Write(ADD_CHARGE, {"who": self.who, "place": place, "person": self.person}, once=True),)
 
     def _remember(self) -> None:
         if len(self.known) >= REMEMBERED:

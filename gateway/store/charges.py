@@ -1,7 +1,8 @@
 """Whom a user has asked about within an hour, as rows: the quota that all workers share.
 
 A row is one of a fixed number of places. Two who take the same place at once do not both have it: the key of the table
-refuses the second, whose batch is run one by one and finds what the first did. ``who`` begins with the hour, so that
+refuses the second, whose batch is begun anew and finds what the first did. Two questions about one person that come at
+once take one place. ``who`` begins with the hour, so that
 what is past is one range of the key.
 """
 

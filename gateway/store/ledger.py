@@ -93,7 +93,9 @@ class Buffer:
 
     def take(self, outcome: Outcome[Any] | Upkeep[Any]) -> None:
         for write in outcome.writes:
-            self.by_statement.setdefault(write.statement, []).append(write.params)
+            rows = self.by_statement.setdefault(write.statement, [])
+            if not (write.once and write.params in rows):
+                rows.append(write.params)
         if outcome.audit:
             self.exchanges.append(outcome.audit)
 

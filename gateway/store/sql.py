@@ -42,8 +42,6 @@ def one_of(column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[b
 class Statement:
     """A statement with named parameters (``bindparam``), the same for both databases."""
 
-    once = False  # of two that say the same within one batch one is left out
-
     def __init__(self, clause: ClauseElement, postgres: ClauseElement | None = None):
         self._clause = clause
         self._postgres = clause if postgres is None else postgres
@@ -104,14 +102,12 @@ class Keyed(Statement):
 
 
 class Added(Statement):
-    """An insert of whole rows; ``new_only`` leaves rows whose key exists as they are. ``once``: two exchanges of one batch
-    that add the very same row are of one mind, where otherwise the key refuses the second.
+    """An insert of whole rows; ``new_only`` leaves rows whose key exists as they are.
 
     A batch adds its rows with ``executemany`` on SQLite and with one ``unnest`` on PostgreSQL.
     """
 
-    def __init__(self, table: Table, *, new_only: bool = False, once: bool = False):
-        self.once = once
+    def __init__(self, table: Table, *, new_only: bool = False):
         self.columns = tuple(column.name for column in table.columns)
         self.new_only = new_only
         self._table = table

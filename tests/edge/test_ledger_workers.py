@@ -24,7 +24,8 @@ from gateway.store.standing import SET_STAMP, STANDING
 from gateway.store.vault import load_keys
 from gateway.store.verify_log import verify_log
 from tests.conftest import count
-from tests.edge.durable import ADD, ALL, ask, deciding, entry, holding, note, note_at_once, opened, row, stored
+from tests.edge.desks import until
+from tests.edge.durable import ADD, ALL, FIND, ask, deciding, entry, holding, note, note_at_once, opened, row, stored
 from tests.world import World, _scopes, put_in_force
 
 pytestmark = pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
@@ -96,6 +97,21 @@ async def test_a_deadlock_is_begun_anew_and_both_end(workers: list[Any], setting
     ended = await asyncio.gather(workers[0].run_alone(crossing, ("a", one, two)), workers[1].run_alone(crossing, ("b", two, one)))
     assert ended == ["a", "b"]
     assert stored(settings).names == {"a", "b"}
+
+
+async def test_a_batch_that_crossed_another_is_begun_anew_as_a_whole(workers: list[Any], settings: Settings) -> None:
+    """What the other did is found then: the rest of the batch waits for no transactions one after another."""
+
+    def finds_or_adds(_: Any, name: str, moment: Any) -> Any:
+        found = yield Read(FIND, {"jti": name})
+        return Outcome(bool(found), (entry(name, moment),), () if found else (Write(ADD, row(name)),))
+
+    with psycopg.connect(settings.database_url) as other:
+        other.execute("INSERT INTO seen_assertion (client, jti, expires) VALUES ('c', 'shared', 1)")
+        asked = [asyncio.create_task(workers[0].run(finds_or_adds, name)) for name in ("a", "b", "shared", "d", "e", "f")]
+        await until(lambda: ask(settings, "SELECT 1 FROM pg_locks WHERE NOT granted"))
+    assert await asyncio.gather(*asked) == [False, False, True, False, False, False]
+    assert ask(settings, "SELECT count(DISTINCT recorded) FROM audit_entry") == [(3,)]  # one, one, and the other four
 
 
 async def test_lookups_that_find_relatives_and_changes_of_whole_families_never_stand_still(

@@ -119,6 +119,17 @@ async def test_many_at_once_do_not_get_round_the_quota(fed: World) -> None:
     assert sorted(answer.status_code for answer in answers) == [200] * LIMIT + [429] * (len(SOMEBODY) - LIMIT)
 
 
+async def test_one_person_asked_about_many_times_in_a_moment_takes_one_place_and_holds_nobody_up(fed: World) -> None:
+    """Twenty questions of one user that come at once are counted once, and answered together."""
+    ledger = fed.gateway.ledger
+    ask = asked(0, (await ledger.read([Read(STANDING)]))[0][0][1])
+    answers = await asyncio.gather(*(ledger.run(look_up_status, ask) for _ in range(20)))
+    assert {answer.refused for answer in answers} == {""}
+    assert len({answer.at for answer in answers}) <= 3  # batches, on PostgreSQL on two connections
+    who = charge_for(fed.gateway.context, ask.requester, ask.nhs, Moment(answers[0].at, "", "", {})).who
+    assert [len(rows) for rows in await held(fed, who)] == [1]
+
+
 async def test_a_subscription_is_charged_like_a_lookup(fed: World) -> None:
     """After four people the subscription about a fifth is one too many; about one of the four it is not."""
     worker = fed.social_worker()
