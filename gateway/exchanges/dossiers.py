@@ -184,9 +184,11 @@ def _look(row: Opened) -> Seen:
     shielding: list[str] = []
     involved: list[Involved] = []
     markers: list[Marked] = []
+    doubtful = False
     for held in row.of_type("Flag"):
         if held.body.get("status") == "entered-in-error":
             continue
+        doubtful = doubtful or is_doubtful(held.body)
         detail = flag_detail(held.body)
         if detail in SHIELDING:
             shielding.append(detail)
@@ -194,7 +196,6 @@ def _look(row: Opened) -> Seen:
             involved.append(_involved(held.body, detail))
         else:
             markers += _marked(held.body)
-    doubtful = any(is_doubtful(held.body) and held.body.get("status") != "entered-in-error" for held in row.of_type("Flag"))
     return Seen(_restriction(row.patient, shielding), involved, markers, withholdings(row.patient), doubtful)
 
 

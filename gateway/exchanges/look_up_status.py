@@ -94,7 +94,8 @@ def _look_up(enquiry: Enquiry, rows: list[Rows], charged: tuple[Write, ...]) -> 
         return _answer(enquiry, covered, _conflicted(enquiry, covered), charged)
     found = yield from find_people(ctx, ask, moment, asked, rows)
     hospital = yield from hospital_states(ctx, found.known, on, moment)
-    enquiry = enquiry._replace(hospital=hospital)
+    if hospital:
+        enquiry = enquiry._replace(hospital=hospital)
     findings = [_finding(enquiry, one, feed) for one in _with_wishes(found.known, on) for feed in covered]
     findings += [_unlinked(enquiry, found, about, feed) for about in ask.about for feed in covered if found.none_told(about)]
     findings += _held_elsewhere(found, {asked.requester.agency, *(feed.code for feed in covered)})

@@ -38,7 +38,7 @@ def nhs_number(resource: Resource) -> str:
 
 def coding(concept: Resource | None, system_end: str) -> str:
     """The code of the first coding whose system ends so; empty where there is none."""
-    for one in (concept or {}).get("coding", ()):
+    for one in concept.get("coding", ()) if concept else ():
         if str(one.get("system", "")).endswith(system_end):
             return str(one.get("code", ""))
     return ""
