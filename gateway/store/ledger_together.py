@@ -17,9 +17,9 @@ from typing import Any
 import psycopg
 
 from gateway.store import clock
+from gateway.store.arrays import packed
 from gateway.store.ledger import Buffer, Exchange, Rows, Step
 from gateway.store.ledger_alone import run_by_itself
-from gateway.store.arrays import packed
 from gateway.store.ledger_batch import Ended, Questions, as_sent, keys_of
 from gateway.store.ledger_connections import LOST, Connection, Connections, Cursor, ask, told, undo
 from gateway.store.ledger_transaction import EXCLUSIVE, SHARED, TRY_EXCLUSIVE, Transactions, send_all
