@@ -526,13 +526,17 @@ async def test_an_erased_person_leaves_every_proof_valid(fed: World, tmp_path: P
 
 
 def cut(world: World, size: int) -> None:
-    """The database as a backup had it: everything after an entry is gone, head and heads too."""
+    """The database as a backup had it: everything after an entry is gone, head and heads too, and what was answered since."""
     hashes = [bytes(one) for (one,) in ask(world.settings, "SELECT hash FROM audit_leaf ORDER BY place")][:size]
+    beside = "SELECT b.entry FROM audit_beside b JOIN audit_leaf l ON l.entry = b.first WHERE l.place >= ?"
+    change(world.settings, f"DELETE FROM audit_entry WHERE id IN ({beside})", size)
+    change(world.settings, f"DELETE FROM audit_beside WHERE entry IN ({beside})", size)
     change(world.settings, "DELETE FROM audit_entry WHERE id IN (SELECT entry FROM audit_leaf WHERE place >= ?)", size)
     change(world.settings, "DELETE FROM audit_leaf WHERE place >= ?", size)
     change(world.settings, "DELETE FROM audit_checkpoint WHERE size > ?", size)
     change(world.settings, "DELETE FROM audit_cosignature WHERE size > ?", size)
     change(world.settings, "UPDATE log_head SET frontier = ?", Frontier().extend(hashes).to_bytes())
+    world.answered.clear()
 
 
 async def test_a_restore_that_is_declared_is_the_one_fork_that_verifies(fed: World, other: Other, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from gateway.fhir.outcomes import Unprocessable
 from gateway.settings import Settings
 from gateway.store.ledger import Outcome
-from gateway.store.ledger_batch import lock_keys
+from gateway.store.ledger_batch import keys_of
 from gateway.store.ledger_together import in_runs
 from gateway.store.people import COUNT_UNMATCHED
 from gateway.store.sql import Hold, Read, Write
@@ -119,7 +119,7 @@ async def test_those_of_different_people_share_a_transaction(postgres_settings: 
 
 async def test_somebody_held_elsewhere_is_waited_for(postgres_settings: Settings) -> None:
     """Whoever is deciding about a person, in whichever process, is let finish first; first met or met later."""
-    (key,) = lock_keys([token("b")])
+    (key,) = keys_of([token("b")])
     async with (
         opened(postgres_settings) as ledger,
         await psycopg.AsyncConnection.connect(postgres_settings.database_url) as other,
