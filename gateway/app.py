@@ -77,13 +77,13 @@ def make_context(settings: Settings, vault: Vault) -> Context:
         unapproved_maps=settings.unapproved_maps,
         most_records=settings.records_mb << 20,
         most_handed_in=settings.handed_in_mb << 20,
-        wording=load_wording(settings.mappings / "cards"),
-        subject_texts=load_subject_texts(settings.mappings / "subject_access"),
+        wording=_wording(settings.mappings / "cards"),
+        subject_texts=_subject_texts(settings.mappings / "subject_access"),
         holidays=load_holidays(settings.mappings / "bank_holidays.toml"),
     )
 
 
-_mappings = cache(load)  # the maps of a folder are compiled once in a process
+_mappings, _wording, _subject_texts = cache(load), cache(load_wording), cache(load_subject_texts)  # a folder once in a process
 
 
 class _Explanations(dict[str, str]):

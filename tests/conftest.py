@@ -32,12 +32,21 @@ from tests.balp import check_log
 from tests.world import BASE, World, register, settings_for
 
 PROVE = bool(os.environ.get("GATEWAY_PROVE"))
+MEMORY, ROOM = "/dev/shm", 4 * 2**30  # a file system that waits for no disk, and the bytes that a run may fill
+Desk = psycopg.Connection[tuple[Any, ...]]
 SAMPLES = Path(__file__).parent.parent.parent / "shared" / "samples"
 
 
 def count(quick: int, full: int) -> int:
     """How often: the quick count in ``make test``, the full one in ``make prove``."""
     return full if PROVE else quick
+
+
+def pytest_configure() -> None:
+    """Put the files of a run in memory, unless TMPDIR says where: thousands of databases come and go, and a copy of one
+    waits longer for a disk than it is used. A process that is killed loses nothing there either; syncs are made and counted."""
+    if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
 
 @pytest.fixture(scope="session")
@@ -67,41 +76,46 @@ def postgres_server() -> Iterator[str]:
         server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def postgres_desk(postgres_server: str) -> Iterator[Desk]:
+    """A connection on which databases are made and dropped."""
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        yield connection
+
+
 def database_of(server: str, name: str) -> str:
     """The address of another database on the same server."""
     return migrate.postgres_url(server).set(database=name, drivername="postgresql").render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: str) -> str:
+def postgres_template(postgres_server: str, postgres_desk: Desk) -> str:
     """The name of a migrated database that others are copied from."""
-    name = _fresh_database(postgres_server, "template")
+    name = _fresh_database(postgres_desk, "template")
     engine = migrate.engine_of(database_of(postgres_server, name))
     migrate.upgrade(engine, "test")
     engine.dispose()
     return name
 
 
-def _fresh_database(server: str, kind: str, template: str = "template1") -> str:
+def _fresh_database(desk: Desk, kind: str, template: str = "template1") -> str:
     name = f"{kind}_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    desk.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')  # what first connections build too
     return name
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+def postgres_url(postgres_server: str, postgres_desk: Desk, postgres_template: str) -> Iterator[str]:
     """A fresh migrated database, dropped afterwards."""
-    with _copied(postgres_server, postgres_template) as url:
-        yield url
+    with _copied(postgres_desk, postgres_template) as name:
+        yield database_of(postgres_server, name)
 
 
 @contextlib.contextmanager
-def _copied(server: str, template: str) -> Iterator[str]:
-    name = _fresh_database(server, "test", template)
-    yield database_of(server, name)
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+def _copied(desk: Desk, template: str) -> Iterator[str]:
+    name = _fresh_database(desk, "test", template)
+    yield name
+    desk.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(scope="session")
@@ -180,16 +194,16 @@ def settings(
     if database_kind == "sqlite":
         yield _on_sqlite(tmp_path, keys_folder, request.getfixturevalue("sqlite_template"), stages, stage)
         return
-    server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_template")
+    server, desk, template = (request.getfixturevalue(f"postgres_{name}") for name in ("server", "desk", "template"))
     if stage:
-        name = stages.get(
+        stored = stages.get(
             "postgres",
             stage,
-            lambda folder: settings_for(folder, keys_folder, database_of(server, _fresh_database(server, "stage", template))),
+            lambda folder: settings_for(folder, keys_folder, database_of(server, _fresh_database(desk, "stage", template))),
         )
-        template = make_url(name.database_url).database
-    with _copied(server, template) as url:
-        yield settings_for(tmp_path, keys_folder, url)
+        template = make_url(stored.database_url).database
+    with _copied(desk, template) as name:
+        yield settings_for(tmp_path, keys_folder, database_of(server, name))
 
 
 def _on_sqlite(folder: Path, keys: Path, template: Path, stages: Stages, stage: str) -> Settings:

@@ -15,6 +15,7 @@ from gateway.api.edge import Edge, check_accept, fhir
 from gateway.exchanges.context import Context
 from gateway.fhir.outcomes import NotFound
 from gateway.mapping import concept_maps
+from gateway.mapping.formats import Mappings
 
 FOLDERS = (
     Path(__file__).parent.parent.parent / "openapi" / "fhir",
@@ -36,7 +37,12 @@ def published() -> dict[tuple[str, str], dict[str, Any]]:
 
 def compiled(context: Context) -> concept_maps.Published:
     """Every definition that is served: those in files, and those made from the code tables."""
-    found = {**concept_maps.published(context.mappings, context.base), **published()}
+    return _compiled(context.mappings, context.base)
+
+
+@cache
+def _compiled(mappings: Mappings, base: str) -> concept_maps.Published:
+    found = {**concept_maps.published(mappings, base), **published()}
     maps = (one for (kind, _), one in found.items() if kind == "ConceptMap")
     return concept_maps.Published(found, tuple(concept_maps.index(one) for one in maps))
 

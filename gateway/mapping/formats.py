@@ -40,9 +40,9 @@ class Format:
         return f"{self.name}@{self.version}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mappings:
-    """All formats, and the hash of everything that decides how a record is read."""
+    """All formats, and the hash of everything that decides how a record is read. Loaded once, it is equal to itself alone."""
 
     version: str
     formats: MappingProxyType[str, Format] = field(repr=False)  # by label and, for the newest version, by bare name

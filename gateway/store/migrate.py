@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -106,9 +107,15 @@ def told() -> Iterator[None]:
         raise DatabaseFault(f"the database cannot be used: {(str(fault.orig).splitlines() or ['no reason given'])[0]}") from fault
 
 
+@cache
+def newest() -> str | None:
+    """The revision that this gateway needs: to find it, every migration is read, so it is found once in a process."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
 def check(engine: Engine, kind: str, vault: Vault | None = None) -> None:
     """Refuse a database of another revision or kind, or one that was written with other keys. Raises DatabaseFault."""
-    wanted = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    wanted = newest()
     with told(), engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
         if found != wanted:
