@@ -228,9 +228,10 @@ async def delivering(world: World) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(holds: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait until something holds; fail where it does not come to."""
-    end = time.monotonic() + seconds
+async def until(holds: Callable[[], Any], seconds: float = 60.0) -> None:
+    """Wait until something holds; fail where it does not come to. Looks less often as time goes by: others want the machine."""
+    end, pause = time.monotonic() + seconds, 0.005
     while not holds():
         assert time.monotonic() < end, "it did not come to hold"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.1)

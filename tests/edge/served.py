@@ -32,6 +32,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    """Whether somebody takes connections at a port of this machine."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1):
+            return True
+    except OSError:
+        return False
+
+
 async def deployment(folder: Path, keys: Path, clients: dict[str, Any], database_url: str = "") -> Settings:
     """A migrated deployment with the demonstration's agencies and clients."""
     port = free_port()
@@ -68,8 +77,8 @@ class Served:
             command, env=environment(settings, **more), stdout=self.log, stderr=self.log, start_new_session=True
         )
 
-    def wait(self, seconds: float = 15.0) -> Served:
-        """Until it answers."""
+    def wait(self, seconds: float = 60.0) -> Served:
+        """Until it answers; whoever asks how soon looks at ``started``."""
         with httpx.Client(trust_env=False) as client:
             while time.monotonic() - self._begun < seconds:
                 with contextlib.suppress(httpx.HTTPError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import shutil
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from gateway.exchanges.simulate_agreement import Rehearsal, decided, decisions_a
 from gateway.fhir.outcomes import Conflict, Forbidden, GatewayError, Unprocessable
 from gateway.settings import HERE, Settings
 from gateway.store import migrate, tables
+from tests.edge.desks import until
 from tests.edge.test_command_line import gateway as command
 from tests.world import World, groups, part, put_in_force
 
@@ -333,10 +333,7 @@ async def test_a_serving_worker_takes_up_what_another_published(trust: Trust) ->
         folder = unsigned_agreements(trust.world.settings)
         done = await other.ledger.run_alone(publish_agreement, NewAgreement(new.name, new.document, new.signatures, folder))
         assert (await trust.world.social_worker().asks(AMINA, S47, case="C-1")).status_code == 503
-        for _ in range(100):
-            if trust.world.gateway.context.agreements.version == done.agreements.version:
-                break
-            await asyncio.sleep(0.05)
+        await until(lambda: trust.world.gateway.context.agreements.version == done.agreements.version)
         assert "contact" not in await trust.tells()
     finally:
         await wiring.close_gateway(other)

@@ -42,7 +42,7 @@ def command(world: World) -> subprocess.CompletedProcess[str]:
         "PATH": "/usr/bin:/bin", "GATEWAY_KIND": "test", "GATEWAY_DATA": str(settings.data),
         "GATEWAY_KEYS": str(settings.keys_folder), "GATEWAY_DATABASE_URL": settings.database_url,
     }  # fmt: skip
-    return subprocess.run([GATEWAY, "audit", "verify"], env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run([GATEWAY, "audit", "verify"], env=environment, capture_output=True, text=True, timeout=120)
 
 
 def at(world: World, place: int) -> str:

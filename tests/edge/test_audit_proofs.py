@@ -621,7 +621,7 @@ async def test_the_commands_of_an_operator(fed: World, other: Other, tmp_path: P
     folder = tmp_path / "export"
     assert "entries in" in await run("export", "--out", str(folder))
     checking = [sys.executable, str(folder / "verify.py"), str(folder)]
-    told = await asyncio.to_thread(subprocess.run, checking, capture_output=True, text=True, timeout=60)
+    told = await asyncio.to_thread(subprocess.run, checking, capture_output=True, text=True, timeout=120)
     assert (told.returncode, told.stdout[:3]) == (0, "OK:"), told.stdout
     (tmp_path / "head").write_text((await fed.auditor().get(CHECKPOINT)).text)
     told = await asyncio.to_thread(command, fed, "declare-restore", "--last", str(tmp_path / "head"))

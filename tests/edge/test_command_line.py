@@ -75,7 +75,7 @@ def shell(*words: object, **environment: str) -> Ran:
     """Run the command as a shell would: for those that set up the logging of a process."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     command = [sys.executable, "-m", "gateway", *(str(word) for word in words)]
-    done = subprocess.run(command, cwd=ROOT, env={**kept, **environment}, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env={**kept, **environment}, capture_output=True, text=True, timeout=120)
     return Ran(done.returncode, done.stdout, done.stderr)
 
 

@@ -178,7 +178,7 @@ async def test_a_change_is_taken_in_while_a_notice_of_the_same_subscription_is_b
     (made,) = await council_hears_of(world, some, "http://127.0.0.1:1025/")
     async with await psycopg.AsyncConnection.connect(world.settings.database_url) as leasing:
         await leasing.execute(outbox.LOCK_SUBSCRIPTION.for_postgres, {"id": made})
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(8):
             await admit(world, some)
         await leasing.rollback()
     assert ask(world.settings, "SELECT count(*) FROM outbox") == [(1,)]

@@ -19,6 +19,7 @@ from gateway.store.sql import Read
 from gateway.store.vault import load_keys
 from gateway.store.verify_log import verify_log
 from tests.conftest import count
+from tests.edge.desks import until
 from tests.edge.durable import ALL, note, note_at_once, opened, stored
 from tests.world import World, settings_for
 
@@ -171,7 +172,7 @@ async def test_a_postgresql_that_falls_under_load_loses_nothing_that_was_answere
                     told.add(f"w{worker}n{number}")
 
         asking = [asyncio.create_task(ask_on(worker)) for worker in range(16)]
-        await asyncio.sleep(0.7)
+        await until(lambda: asked > 200 and len(told) > 50)
         await asyncio.to_thread(own_server.stop)
         await asyncio.gather(*asking)
         await asyncio.to_thread(own_server.start)

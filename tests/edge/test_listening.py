@@ -14,6 +14,7 @@ from gateway.demo import people
 from gateway.deployment import StartRefused
 from gateway.listening import listen
 from gateway.settings import Settings
+from tests.edge.desks import until
 from tests.edge.served import free_port
 from tests.edge.test_mllp import admission
 from tests.world import register
@@ -39,13 +40,10 @@ async def test_ports_and_folders_are_at_work_while_the_process_serves(
         await register(app.state.gateway, client_keys[1])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"\x0b" + admission("1").encode() + b"\x1c\r")
-        assert b"MSA|AA|1" in await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 10)
+        assert b"MSA|AA|1" in await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 60)
         writer.close()
         (tmp_path / "drop" / "in" / "a.csv").write_text(people.crosswalk())
-        for _ in range(200):
-            if list((tmp_path / "drop" / "done").glob("*a.csv")):
-                break
-            await asyncio.sleep(0.05)
+        await until(lambda: list((tmp_path / "drop" / "done").glob("*a.csv")))
         assert list((tmp_path / "drop" / "done").glob("*a.csv.report.json"))
     with pytest.raises(OSError), contextlib.closing(socket.create_connection(("127.0.0.1", port), 1)):
         pass

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 
 import httpx
 
 from gateway.metrics import figures, serve_metrics
 from tests.edge.desks import admit, council_hears_of, desk, patients, status, until
-from tests.edge.served import free_port
+from tests.edge.served import free_port, listens
 from tests.world import World
 
 LINE = re.compile(r'(?:# (?:HELP|TYPE) [a-z_]+ .+|[a-z_]+(?:\{(state|result)="[a-z]+"\})? [0-9.e+-]+)')
@@ -50,14 +49,9 @@ async def test_figures_are_served_on_a_port_of_their_own(world: World) -> None:
     serving = asyncio.create_task(serve_metrics(world.gateway.ledger, world.gateway.deliverer, port))
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
-            await until(lambda: not serving.done())
-            answer = None
-            for _ in range(100):
-                with contextlib.suppress(httpx.ConnectError):
-                    answer = await client.get(f"http://127.0.0.1:{port}/metrics")
-                    break
-                await asyncio.sleep(0.02)
-            assert answer is not None
+            await until(lambda: listens(port))
+            assert not serving.done()
+            answer = await client.get(f"http://127.0.0.1:{port}/metrics")
             assert answer.status_code == 200
             assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
             assert "gateway_up 1" in answer.text

@@ -50,7 +50,7 @@ async def sent(port: Port, *messages: str | bytes, tls: ssl.SSLContext | None = 
     for message in messages:
         text = message if isinstance(message, bytes) else message.encode()
         writer.write(b"\x0b" + text + b"\x1c\r")
-        frame = await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 10)
+        frame = await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 60)
         assert frame.startswith(b"\x0b")
         answers.append([line.split("|") for line in frame[1:-2].decode().split("\r") if line])
     writer.close()
@@ -185,7 +185,7 @@ async def test_a_frame_that_is_too_large_is_refused_and_the_connection_ends(worl
     async with listening(world, Limits(frame_bytes=5000)) as port:
         reader, writer = await opened(port)
         writer.write(b"\x0b" + admission().encode() + b"ZZZ|" + b"x" * 20_000)
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), 60)
         assert b"MSA|AR" in answer
         writer.close()
     assert not await world.as_("trust-epr").searches_for("Flag", AMINA)
@@ -196,9 +196,9 @@ async def test_a_frame_that_does_not_end_is_not_waited_for(world: World) -> None
     async with listening(world, Limits(frame_seconds=0.3, idle_seconds=0.3)) as port:
         reader, writer = await opened(port)
         writer.write(b"\x0bMSH|^~")
-        assert await asyncio.wait_for(reader.read(), 10) == b""
+        assert await asyncio.wait_for(reader.read(), 60) == b""
         quiet, other = await opened(port)
-        assert await asyncio.wait_for(quiet.read(), 10) == b""
+        assert await asyncio.wait_for(quiet.read(), 60) == b""
         writer.close()
         other.close()
         (ack,) = await sent(port, admission("1"))
@@ -210,7 +210,7 @@ async def test_what_is_no_mllp_is_hung_up_on(world: World) -> None:
     async with listening(world) as port:
         reader, writer = await opened(port)
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
-        assert await asyncio.wait_for(reader.read(), 10) == b""
+        assert await asyncio.wait_for(reader.read(), 60) == b""
         writer.close()
         _, writer = await opened(port)
         writer.write(b"\x0b" + admission().encode())
@@ -225,10 +225,10 @@ async def test_more_connections_than_are_allowed_are_refused(world: World) -> No
         held = [await opened(port) for _ in range(2)]
         await asyncio.sleep(0.05)
         reader, writer = await opened(port)
-        assert await asyncio.wait_for(reader.read(), 10) == b""
+        assert await asyncio.wait_for(reader.read(), 60) == b""
         writer.close()
         held[0][1].write(b"\x0b" + admission().encode() + b"\x1c\r")
-        assert b"MSA|AA" in await asyncio.wait_for(held[0][0].readuntil(b"\x1c\r"), 10)
+        assert b"MSA|AA" in await asyncio.wait_for(held[0][0].readuntil(b"\x1c\r"), 60)
         for _, one in held:
             one.close()
 

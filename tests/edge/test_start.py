@@ -31,7 +31,7 @@ def ready(tmp_path: Path, keys_folder: Path) -> Settings:
 def refusal(settings: Settings, *arguments: str, **more: str) -> str:
     """What ``gateway serve`` says when it does not start: the one line on standard error."""
     command = [GATEWAY, *(arguments or ("serve",))]
-    done = subprocess.run(command, env=environment(settings, **more), capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, env=environment(settings, **more), capture_output=True, text=True, timeout=120)
     assert done.returncode not in (0, None), done.stdout + done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
