@@ -20,10 +20,10 @@ demo: $(READY) ## the story of one family on a running gateway; ARGS=--once stop
 	$(BIN)/gateway demo $(ARGS)
 
 test: $(READY) ## every test, on SQLite and on a real PostgreSQL
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 prove: $(READY) ## the same tests at full counts: kills, interleavings, mutations
-	GATEWAY_PROVE=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	GATEWAY_PROVE=1 $(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 	$(MAKE) cover
 	$(BIN)/python -m tests.mutants
 

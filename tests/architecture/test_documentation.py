@@ -222,7 +222,7 @@ def run(block: str, here: dict[str, str]) -> str:
     """Run a block of the README in a shell, with this run's port, folder and interpreter."""
     for stated, real in here.items():
         block = block.replace(stated, real)
-    done = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", block], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", block], cwd=ROOT, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -240,7 +240,7 @@ def told(process: subprocess.Popen[str], last: str) -> str:
 
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()
-    thread.join(60)
+    thread.join(180)
     text = "".join(lines)
     assert last in text, text[-2000:]
     time.sleep(0.1)

@@ -46,7 +46,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """``gateway demo --once`` in a folder of its own, as a process of its own."""
     data = tmp_path_factory.mktemp("demo") / "d"
     command = [Path(sys.executable).with_name("gateway"), "demo", "--once", "--port", str(free_port()), "--data", str(data)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
     return Played(run.returncode, run.stdout + run.stderr, data)
 
 
