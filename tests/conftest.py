@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import hypothesis
 import psycopg
 import pytest
 from httpx import ASGITransport
@@ -44,7 +45,10 @@ def count(quick: int, full: int) -> int:
 
 def pytest_configure() -> None:
     """Put the files of a run in memory, unless TMPDIR says where: thousands of databases come and go, and a copy of one
-    waits longer for a disk than it is used. A process that is killed loses nothing there either; syncs are made and counted."""
+    waits longer for a disk than it is used. A process that is killed loses nothing there either; syncs are made and counted.
+    Generated examples have no clock of their own: a busy machine would fail them."""
+    hypothesis.settings.register_profile("gateway", deadline=None)
+    hypothesis.settings.load_profile("gateway")
     if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
         os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
