@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 
 from gateway.exchanges.context import Context
 from gateway.exchanges.decide_notice import Unvouched
+from gateway.exchanges.give_back_notice import give_back_notice
 from gateway.exchanges.lease_notice import Due, Lease, NotDue, NoticeLease, WantsTurn, lease_notice
 from gateway.exchanges.settle_notice import Settlement, settle_notice
+from gateway.exchanges.subscriptions import open_subscription
 from gateway.fhir.outcomes import Unavailable
 from gateway.notification import message_headers, signatures
 from gateway.notification.schedule import STEPS, Next, Posted, horizon
 from gateway.partners.breaker import Breakers
-from gateway.partners.delivery import Courier, Post
+from gateway.partners.delivery import Courier, Opened, Post
 from gateway.store import clock, outbox
 from gateway.store.ledger import Ledger
 from gateway.store.sql import Read
@@ -33,6 +35,9 @@ SHARE = 128  # of one destination, in one look into the outbox
 FETCH = 1024
 RESTED = 4  # a look that took long is followed by so many times its length without one
 SETTLE_TRIES = 5
+FRESH = 1.0  # seconds in which a lease has its first byte sent, or is given back to be decided again
+DECIDED = 10.0  # seconds in which it has, counted from what the decision rests on: where this process stood still meanwhile
+REMEMBERED = 4096  # destinations
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ class Deliverer:
     courier: Courier
     steps: tuple[float, ...] = STEPS
     breakers: Breakers = field(default_factory=Breakers)
-    counts: Counter[str] = field(default_factory=Counter)  # of settled attempts: delivered, failed, dead; and withheld
+    fresh: float = FRESH
+    counts: Counter[str] = field(default_factory=Counter)  # of settled attempts: delivered, failed, dead; withheld, given-back
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: bool = True
     _next_look: float = 0.0
@@ -70,6 +76,7 @@ class Deliverer:
     _flights: dict[str, Flight] = field(default_factory=dict)
     _leasing: set[str] = field(default_factory=set)  # subscriptions: two of one would count the same number
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _urls: dict[str, str] = field(default_factory=dict)  # of a destination, or of a subscription that has another
 
     def wake(self) -> None:
         """Something may be due."""
@@ -153,15 +160,7 @@ class Deliverer:
 
     async def _deliver(self, one: Ready) -> None:
         try:
-            lease = await self._lease(one)
-            if lease is not None:
-                posted = await self.courier.post(post_of(self.context, lease))
-                step = await self._settle(lease, posted, self._learn(one.destination, posted))
-                self.counts["failed" if step.state == outbox.PENDING else step.state] += 1
-                log.info("notice settled", extra={"notice": one.notice, "state": step.state, "status": posted.status})
-            else:
-                self.breakers.given_back(one.destination)
-                self.counts["withheld"] += 1
+            await self._one_attempt(one)
         except NotDue:
             self.breakers.given_back(one.destination)
         except Unvouched:
@@ -173,6 +172,35 @@ class Deliverer:
             await asyncio.sleep(POLL)
         finally:
             del self._flights[one.notice]
+
+    async def _one_attempt(self, one: Ready) -> None:
+        """A line first, then the lease, then the post at once: what is withdrawn while a line is opened does not leave."""
+        opened = await self._open(one)
+        try:
+            lease = await self._lease(one)
+            if lease is None:
+                self.breakers.given_back(one.destination)
+                self.counts["withheld"] += 1
+                return
+            posted = await self.courier.post_on(opened, post_of(self.context, lease), self._until(lease))
+        finally:
+            await self.courier.close_line(opened)
+        await (self._settle if posted.begun else self._give_back)(one, lease, posted)
+
+    async def _open(self, one: Ready) -> Opened:
+        """A line to where the notice goes; none for who takes no calls."""
+        url = self._urls.get(one.subscription, self._urls.get(one.destination))
+        if url is None:
+            (rows,) = await self.ledger.read([Read(outbox.SUBSCRIPTION, {"id": one.subscription})])
+            if len(self._urls) >= REMEMBERED:
+                self._urls.clear()
+            url = self._urls[one.destination] = open_subscription(self.context, rows[0]).channel.get("endpoint", "")
+        return await self.courier.open(url) if url else Opened(url)
+
+    def _until(self, lease: NoticeLease) -> float:
+        """Until when the first byte of a lease may leave, by the clock that does not jump."""
+        age = (clock.now() - lease.decided) / clock.SECOND
+        return time.monotonic() + min(self.fresh, DECIDED - age)
 
     async def _lease(self, one: Ready) -> NoticeLease | None:
         """Together with others that are leased now; by itself where another notice follows from it."""
@@ -191,14 +219,27 @@ class Deliverer:
             return ""
         return destination if self.breakers.answered(destination) else ""
 
-    async def _settle(self, lease: NoticeLease, posted: Posted, recovered: str) -> Next:
+    async def _settle(self, one: Ready, lease: NoticeLease, posted: Posted) -> None:
         """Put the outcome on record; a database that is away for a moment does not cost the receiver a repeat."""
-        settlement = Settlement(lease, posted, self.steps, recovered)
+        settlement = Settlement(lease, posted, self.steps, self._learn(one.destination, posted))
+        step = await self._settled(settlement)
+        self.counts["failed" if step.state == outbox.PENDING else step.state] += 1
+        log.info("notice settled", extra={"notice": one.notice, "state": step.state, "status": posted.status})
+
+    async def _settled(self, settlement: Settlement) -> Next:
         for _ in range(SETTLE_TRIES):
             with contextlib.suppress(Unavailable):
                 return await self.ledger.run(settle_notice, settlement)
             await asyncio.sleep(POLL)
         return await self.ledger.run(settle_notice, settlement)
+
+    async def _give_back(self, one: Ready, lease: NoticeLease, _: Posted) -> None:
+        """It waited too long for its first byte, or goes elsewhere by now: to be decided again before anything leaves."""
+        self.breakers.given_back(one.destination)
+        self._urls[one.subscription] = lease.endpoint
+        await self.ledger.run(give_back_notice, lease)
+        self.counts["given-back"] += 1
+        log.warning("a notice was not sent in time and is decided again", extra={"notice": one.notice})
 
 
 def post_of(context: Context, lease: Lease) -> Post:

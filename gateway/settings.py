@@ -38,7 +38,7 @@ class Settings(BaseSettings):
         default=0, ge=0, le=65535, description="Port of /metrics (Prometheus), on 127.0.0.1 alone; 0: none."
     )
     http_client: Literal["httpx", "httpx2"] = Field(
-        default="httpx", description="The library that notices are posted with; httpx2 takes half of the processor time."
+        default="httpx", description="The library whose transport notices are posted with: the one of httpx, or of httpx2."
     )
     private_receivers: str = Field(
         default="", description="Private networks that receivers may stand in, comma separated (CIDR)."

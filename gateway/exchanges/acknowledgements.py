@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -55,7 +55,7 @@ def open_awaited(ctx: Context, row: Row) -> Awaited:
 
 def seal_said(ctx: Context, notice: str, said: Said) -> bytes:
     """The sealed column; it opens for this row only."""
-    return seal(ctx.vault.shelf(SHELF), orjson.dumps(asdict(said)), notice)
+    return seal(ctx.vault.shelf(SHELF), orjson.dumps(said), notice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def expect_answer(
 
     Of a notice that is sent again the time stays as it was.
     """
-    known = yield Read(feedback.ACKNOWLEDGEMENT, {"notice": notice})
+    known = yield Read(feedback.ACKNOWLEDGEMENT, {"key": notice})
     if known:
         return Expected(int(known[0][5]))
     respond_by = moment.at + topic.respond_hours * clock.HOUR if topic.respond_hours else 0

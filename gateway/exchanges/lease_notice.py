@@ -66,6 +66,7 @@ class NoticeLease(Lease):
 
     stored: Stored
     subscribed: Subscribed
+    decided: int  # microseconds: when what the decision rests on was read
 
 
 class NotDue(Exception):
@@ -173,7 +174,7 @@ def _claim(
     lease = NoticeLease(
         stored.id, stored.epoch + 1, stored.attempts + 1, subscribed.agency, subscribed.id, subscribed.channel["endpoint"],
         tuple(subscribed.channel.get("header", ())), subscribed.channel.get("payload") or "application/fhir+json", body,
-        telling.topic, subscribed.of_channel("backport-timeout"), stored, subscribed,
+        telling.topic, subscribed.of_channel("backport-timeout"), stored, subscribed, moment.at,
     )  # fmt: skip
     entry = _about_to(subscribed, stored, telling, permit, moment, ctx)
     return Outcome(lease, (entry,), (Write(outbox.CLAIM, claim), *_counted(stored, telling), *more))

@@ -20,6 +20,7 @@ class Posted:
     text: str  # for the log: no body, no address
     retry_after: float = 0.0
     body: bytes = b""  # the beginning of what the receiver said, 64 KiB at most; neither kept nor logged
+    begun: bool = True  # False: no byte of it has left
 
     @property
     def delivered(self) -> bool:
@@ -30,6 +31,9 @@ class Posted:
     def answers(self) -> bool:
         """Whether the receiver is at work at all: it may refuse this notice and take the next one."""
         return self.status not in (0, TOO_MANY) and self.status < 500
+
+
+NOT_BEGUN = Posted(0, "not begun", begun=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,23 @@
-"""Posting notices over httpx: one small client per destination, no redirects, no proxy, little read of the answer."""
+"""Posting notices on lines to their receivers: no redirects, no proxy, little read of the answer."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import ssl
 import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from gateway.notification.schedule import Posted
-from gateway.partners.guard import Network, Refused, Resolver, Target, resolve, vet
+from gateway.notification.schedule import NOT_BEGUN, Posted
+from gateway.partners.guard import Network, Refused, Resolver, leads_to_the_same, path_of, resolve, vet
+from gateway.partners.lines import Line, Lines
 from gateway.partners.trust import authorities
 
-CONNECTIONS = 4  # to one destination
-KEPT = 30.0  # seconds that an idle connection stays open
-CONNECT = 5.0  # seconds
 TOTAL = 15.0  # seconds for all of it: name, connection, request, answer
 MOST_READ = 64 << 10
-MOST_CLIENTS = 256
+ALWAYS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "think-family-gateway"}
 
 
 @dataclass(slots=True)
@@ -36,19 +31,18 @@ class Post:
 
 
 @dataclass(slots=True)
-class Client:
-    """The connections to one destination, and how many posts are using them."""
+class Opened:
+    """What came of opening a line: the line, or why there is none; and how long that took."""
 
-    http: Any  # an AsyncClient of the library
-    users: int = 0
+    url: str
+    line: Line | None = None
+    fault: Posted = NOT_BEGUN
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
 class Courier:
-    """Delivers posts. ``loopback_allowed`` and ``allowed`` are the operator's, never a subscriber's.
-
-    Destinations never share connections: two names at one address are two certificates to be checked.
-    """
+    """Delivers posts. ``loopback_allowed`` and ``allowed`` are the operator's, never a subscriber's."""
 
     loopback_allowed: bool = False
     allowed: tuple[Network, ...] = ()
@@ -56,64 +50,73 @@ class Courier:
     total: float = TOTAL
     trusted: ssl.SSLContext = field(default_factory=authorities)
     library: str = "httpx"  # or httpx2, which has the same interface
-    _clients: OrderedDict[str, Client] = field(default_factory=OrderedDict)
+    lines: Lines = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lines = Lines(self.trusted, self.library)
 
     async def post(self, post: Post) -> Posted:
         """Post once, in 15 seconds at most. Whatever happens is an outcome, never an exception."""
+        opened = await self.open(post.url, post.seconds)
         try:
-            async with asyncio.timeout(min(self.total, post.seconds or self.total)):
-                target = await vet(post.url, loopback_allowed=self.loopback_allowed, allowed=self.allowed, resolver=self.resolver)
-                return await self._post(post, target)
-        except Refused as fault:
-            return Posted(0, f"refused: {fault}")
-        except Exception as fault:
-            return Posted(0, f"no answer: {type(fault).__name__}")
-
-    async def _post(self, post: Post, target: Target) -> Posted:
-        headers = {"Accept-Encoding": "identity", **post.headers, "Host": target.host_header}
-        extensions = {"sni_hostname": target.host}
-        async with (
-            self._client(f"{target.scheme}://{target.host}:{target.port}") as client,
-            client.stream("POST", target.url, content=post.body, headers=headers, extensions=extensions) as answer,
-        ):
-            said = await _read_some(answer, self.total / 5)
-            stated = answer.headers.get("retry-after", "")
-            return Posted(answer.status_code, f"http {answer.status_code}", retry_after(stated, time.time()), said)
-
-    def _open(self) -> Any:
-        library = importlib.import_module(self.library)
-        return library.AsyncClient(
-            timeout=library.Timeout(self.total, connect=CONNECT),
-            limits=library.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEPT),
-            follow_redirects=False,
-            trust_env=False,
-            verify=self.trusted,
-        )
-
-    @contextlib.asynccontextmanager
-    async def _client(self, destination: str) -> AsyncIterator[Any]:
-        client = self._clients.get(destination)
-        if client is None:
-            client = self._clients[destination] = Client(self._open())
-        self._clients.move_to_end(destination)
-        client.users += 1
-        try:
-            yield client.http
+            return await self.post_on(opened, post)
         finally:
-            client.users -= 1
-            await self._forget_some()
+            await self.close_line(opened)
 
-    async def _forget_some(self) -> None:
-        """Close the connections that were longest unused; subscribers choose destinations, so there could be any number."""
-        for destination in list(self._clients)[: max(0, len(self._clients) - MOST_CLIENTS)]:
-            if self._clients[destination].users == 0:
-                await self._clients.pop(destination).http.aclose()
+    async def open(self, url: str, seconds: float = 0.0) -> Opened:
+        """A line to where this URL leads; to be closed by ``close_line``. No line is an outcome, too."""
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(min(self.total, seconds or self.total)):
+                target = await vet(url, loopback_allowed=self.loopback_allowed, allowed=self.allowed, resolver=self.resolver)
+                return Opened(url, await self.lines.take(target), seconds=time.monotonic() - begun)
+        except Exception as fault:
+            return Opened(url, None, _outcome(fault), time.monotonic() - begun)
+
+    async def close_line(self, opened: Opened) -> None:
+        """Whoever opened it has no more use for it; others may."""
+        if opened.line is not None:
+            await self.lines.give_back(opened.line)
+
+    async def post_on(self, opened: Opened, post: Post, until: float | None = None) -> Posted:
+        """Post once on a line that leads there. ``until``, of the monotonic clock: later than that, no first byte leaves."""
+        if not leads_to_the_same(opened.url, post.url):
+            return NOT_BEGUN
+        if opened.line is None:
+            return opened.fault
+        total = max(0.0, self.total - opened.seconds)
+        try:
+            async with asyncio.timeout(min(total, post.seconds or total)):
+                line = await self.lines.renewed(opened.line)
+                return await self._send(line, post) if until is None or time.monotonic() < until else NOT_BEGUN
+        except Exception as fault:
+            return _outcome(fault)
+
+    async def _send(self, line: Line, post: Post) -> Posted:
+        headers = _encoded({**ALWAYS, **post.headers, "Host": line.target.host_header, "Content-Length": str(len(post.body))})
+        request = self.lines.request(line, path_of(post.url), headers, post.body)
+        answer = await line.http.handle_async_request(request)
+        try:
+            said = await _read_some(answer, self.total / 5)
+        finally:
+            await answer.aclose()
+        asked = next((value for name, value in answer.headers if name.lower() == b"retry-after"), b"")
+        return Posted(answer.status, f"http {answer.status}", retry_after(asked.decode("latin-1"), time.time()), said)
 
     async def close(self) -> None:
         """Close all connections."""
-        for client in self._clients.values():
-            await client.http.aclose()
-        self._clients.clear()
+        await self.lines.close()
+
+
+def _outcome(fault: Exception) -> Posted:
+    """What is said of a post that got no answer."""
+    return Posted(0, f"refused: {fault}" if isinstance(fault, Refused) else f"no answer: {type(fault).__name__}")
+
+
+def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    """Headers as bytes, each name once, the last of it. Raises ValueError where one cannot be sent."""
+    named = {name.lower(): (name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()}
+    return list(named.values())
 
 
 async def _read_some(answer: Any, seconds: float) -> bytes:
@@ -121,7 +124,7 @@ async def _read_some(answer: Any, seconds: float) -> bytes:
     said = bytearray()
     with contextlib.suppress(Exception):  # whatever goes wrong from here on
         async with asyncio.timeout(seconds):
-            async for part in answer.aiter_raw():
+            async for part in answer.stream:
                 said += part[: MOST_READ - len(said)]
                 if len(said) >= MOST_READ:
                     break

@@ -117,8 +117,24 @@ async def vet(
         raise Refused("The endpoint's host cannot be resolved.") from None
     if not addresses or not all(_is_allowed(address, loopback_allowed, allowed) for address in addresses):
         raise Refused("The endpoint's host has an address that is not allowed.")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.scheme, host, port, path, str(addresses[0]))
+    return Target(parts.scheme, host, port, path_of(url), str(addresses[0]))
+
+
+def path_of(url: str) -> str:
+    """What is asked for at the destination. Raises Refused."""
+    parts = _split(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def leads_to_the_same(one: str, other: str) -> bool:
+    """Whether two URLs have one destination: scheme, name and port. What is no URL has none."""
+    if one == other:
+        return True
+    try:
+        mine, theirs = _split(one), _split(other)
+    except Refused:
+        return False
+    return (mine.scheme, mine.hostname, _port(mine)) == (theirs.scheme, theirs.hostname, _port(theirs))
 
 
 def _is_literal(host: str) -> bool:

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Integer, LargeBinary, Select, Text, and_, bin
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.store.outbox import COLUMNS, LEASED, PENDING
-from gateway.store.sql import Added, Statement
+from gateway.store.sql import Added, Keyed, Statement
 from gateway.store.tables import acknowledgement, call_back, outbox, reply
 
 RECEIVED, ACKNOWLEDGED, OVERDUE = "received", "acknowledged", "overdue"
@@ -18,7 +18,7 @@ _at = bindparam("at", type_=BigInteger)
 
 ADD_ACKNOWLEDGEMENT = Added(acknowledgement, new_only=True)
 _one = select(*acknowledgement.columns).where(acknowledgement.c.notice == bindparam("notice", type_=Text))
-ACKNOWLEDGEMENT = Statement(_one)
+ACKNOWLEDGEMENT = Keyed(select(*acknowledgement.columns), acknowledgement.c.notice)
 LOCK_ACKNOWLEDGEMENT = Statement(_one, _one.with_for_update())
 _acknowledge = (
     update(acknowledgement)

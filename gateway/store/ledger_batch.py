@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from gateway.store import audit_log
 from gateway.store.arrays import Packed, packed
 from gateway.store.ledger import Buffer, Exchange, Outcome, Rows, Step, Upkeep
-from gateway.store.sql import Added, Keyed, Read, Statement
+from gateway.store.sql import Added, Changed, Keyed, Params, Read, Statement
 from gateway.store.vault import Vault
 
 Ended = Outcome[Any] | Upkeep[Any]
@@ -167,8 +167,11 @@ def statements(vault: Vault, buffer: Buffer, at: int) -> list[Written]:
     ]
 
 
-def as_sent(statement: Statement, rows: Sequence[Any]) -> list[Written]:
-    """Changes by one statement: rows added go in one, others one by one."""
+def as_sent(statement: Statement, rows: Sequence[Params]) -> list[Written]:
+    """Changes by one statement: rows added go in one, others too where that can be, else one after the other."""
     if isinstance(statement, Added):
         return [(statement.many_for_postgres, statement.packed([[row[name] for row in rows] for name in statement.columns]))]
+    arrays = statement.many(rows) if isinstance(statement, Changed) and len(rows) > 1 else None
+    if isinstance(statement, Changed) and arrays is not None:
+        return [(statement.many_for_postgres, {**statement.fixed, **arrays})]
     return [(statement.for_postgres, dict(statement.with_fixed(row))) for row in rows]

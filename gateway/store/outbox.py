@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import (
@@ -24,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from gateway.store.sql import Added, Keyed, Statement, one_of
+from gateway.store.sql import Added, Changed, Changing, Given, Keyed, Statement, one_of
 from gateway.store.tables import case_list_member, inbox, outbox, subscription
 
 PENDING, LEASED, DELIVERED, WITHHELD, DEAD = "pending", "leased", "delivered", "withheld", "dead"
@@ -35,6 +36,17 @@ COLUMNS = tuple(outbox.columns)
 # deployment has one process.
 _at: ColumnElement[int] = bindparam("at", type_=BigInteger)
 _shared_clock: ColumnElement[int] = literal_column("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint", BigInteger)
+
+Clock = Callable[[Given], ColumnElement[int]]
+
+
+def _given_clock(given: Given) -> ColumnElement[int]:
+    return given("at")
+
+
+def _any_clock(_: Given) -> ColumnElement[int]:
+    return _shared_clock
+
 
 ADD_SUBSCRIPTION = Added(subscription)
 # Subscriptions about a person: by name, or by a case list that they are on.
@@ -97,10 +109,12 @@ TURN_STATUS = Statement(
         updated=bindparam("at", type_=BigInteger),
     )
 )
-COUNT_EVENT = Statement(
-    update(subscription)
-    .where(subscription.c.id == bindparam("subscription_id", type_=Text))
-    .values(events=subscription.c.events + 1)
+COUNT_EVENT = Changed(
+    "subscription_id",
+    {"subscription_id": Text()},
+    lambda given: (
+        update(subscription).where(subscription.c.id == given("subscription_id")).values(events=subscription.c.events + 1)
+    ),
 )
 
 ADD_NOTICE = Added(outbox)
@@ -160,29 +174,25 @@ DUE_NOTICE = Keyed(
     .where(_due(_shared_clock))
     .with_for_update(skip_locked=True, key_share=True, of=[outbox, subscription]),
 )
-_claimable = (
-    outbox.c.id == bindparam("notice", type_=Text),
-    outbox.c.epoch == bindparam("seen_epoch", type_=Integer),
-    one_of(outbox.c.state, UNFINISHED),
-)
 
 
-def _claim(clock: ColumnElement[int]) -> Update:
-    return (
+def _claim(clock: Clock) -> Changing:
+    return lambda given: (
         update(outbox)
-        .where(*_claimable)
+        .where(outbox.c.id == given("notice"), outbox.c.epoch == given("seen_epoch"), one_of(outbox.c.state, UNFINISHED))
         .values(
             state=LEASED,
             epoch=outbox.c.epoch + 1,
             attempts=outbox.c.attempts + 1,
-            leased_until=clock + bindparam("lease", type_=BigInteger),
-            number=bindparam("number", type_=BigInteger),
-            updated=_at,
+            leased_until=clock(given) + given("lease"),
+            number=given("number"),
+            updated=given("at"),
         )
     )
 
 
-CLAIM = Statement(_claim(_at), _claim(_shared_clock))
+_claimed = {"notice": Text(), "seen_epoch": Integer(), "lease": BigInteger(), "number": BigInteger(), "at": BigInteger()}
+CLAIM = Changed("notice", _claimed, _claim(_given_clock), _claim(_any_clock))
 # Who may settle a lease: nobody else changes the row meanwhile.
 LEASE = Keyed(
     select(outbox.c.id, outbox.c.epoch, outbox.c.state),
@@ -245,25 +255,38 @@ SHUT = Statement(
 )
 
 
-def _settle(clock: ColumnElement[int]) -> Update:
-    return (
+def _held(given: Given) -> tuple[ColumnElement[bool], ...]:
+    """The row of a lease, while it is that lease's."""
+    return outbox.c.id == given("notice"), outbox.c.epoch == given("held_epoch"), outbox.c.state == LEASED
+
+
+def _settle(clock: Clock) -> Changing:
+    return lambda given: (
         update(outbox)
-        .where(
-            outbox.c.id == bindparam("notice", type_=Text),
-            outbox.c.epoch == bindparam("held_epoch", type_=Integer),
-            outbox.c.state == LEASED,
-        )
+        .where(*_held(given))
         .values(
-            state=bindparam("new_state", type_=Text),
-            due=clock + bindparam("wait", type_=BigInteger),
+            state=given("new_state"),
+            due=clock(given) + given("wait"),
             leased_until=None,
-            last_result=bindparam("result", type_=Text),
-            updated=_at,
+            last_result=given("result"),
+            updated=given("at"),
         )
     )
 
 
-SETTLE = Statement(_settle(_at), _settle(_shared_clock))
+def _give_back(clock: Clock) -> Changing:
+    return lambda given: (
+        update(outbox)
+        .where(*_held(given))
+        .values(state=PENDING, attempts=outbox.c.attempts - 1, due=clock(given), leased_until=None, updated=given("at"))
+    )
+
+
+_of_lease = {"notice": Text(), "held_epoch": Integer(), "at": BigInteger()}
+_outcome = {**_of_lease, "new_state": Text(), "wait": BigInteger(), "result": Text()}
+SETTLE = Changed("notice", _outcome, _settle(_given_clock), _settle(_any_clock))
+# A lease under which nothing has left: the notice is due again, and has not been tried.
+GIVE_BACK = Changed("notice", _of_lease, _give_back(_given_clock), _give_back(_any_clock))
 _there = select(subscription.c.id).where(subscription.c.destination == bindparam("destination", type_=Text))
 
 

@@ -5,12 +5,28 @@ Rows come back as tuples in the order of the selected columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ARRAY, Column, ColumnElement, Dialect, Insert, LargeBinary, Select, Table, any_, bindparam, insert, or_
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Dialect,
+    Insert,
+    LargeBinary,
+    Select,
+    Table,
+    Update,
+    any_,
+    bindparam,
+    column,
+    func,
+    insert,
+    or_,
+)
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -22,6 +38,8 @@ from gateway.store.arrays import Packed, packed
 
 Params = Mapping[str, Any]
 Row = tuple[Any, ...]
+Given = Callable[[str], ColumnElement[Any]]
+Changing = Callable[[Given], Update]
 
 SQLITE = SQLiteDialect_pysqlite(paramstyle="named")
 POSTGRES: Dialect = PGDialect_psycopg(paramstyle="pyformat")  # type: ignore[no-untyped-call]  # has no annotations
@@ -147,6 +165,37 @@ class Added(Statement):
 
     def _kind(self, column: str) -> str:
         return POSTGRES_TYPES[str(self._table.c[column].type.compile(dialect=SQLITE))]
+
+
+class Changed(Statement):
+    """A change of one row, found by its key, with what it needs to know as ``given("name")``.
+
+    A batch makes its changes one after the other on SQLite and with one statement on PostgreSQL, as long as no two are
+    of the same row. ``key`` names the parameter that is the key.
+    """
+
+    def __init__(self, key: str, types: Mapping[str, Any], single: Changing, postgres: Changing | None = None):
+        self.key = key
+        self.columns = tuple(types)
+        many = postgres or single
+        super().__init__(
+            single(lambda name: bindparam(name, type_=types[name])),
+            many(lambda name: bindparam(name, type_=types[name])),
+        )
+        arrays = (bindparam(name, type_=ARRAY(kind)) for name, kind in types.items())
+        each = func.unnest(*arrays).table_valued(*(column(name, kind) for name, kind in types.items()), name="each")
+        self._many = many(each.render_derived().c.__getitem__)
+
+    @cached_property
+    def many_for_postgres(self) -> bytes:
+        """Rows as one array for each parameter."""
+        return str(_compiled(self._many, POSTGRES)).encode()
+
+    def many(self, rows: Sequence[Params]) -> dict[str, list[Any]] | None:
+        """The arrays for these rows; None where two of them change the same."""
+        if len({row[self.key] for row in rows}) < len(rows):
+            return None
+        return {name: [row[name] for row in rows] for name in self.columns}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ EXCHANGES = {
     "look_up_status": "Asked whether this person is known",
     "lease_notice": "Sent a notice",
     "settle_notice": "Result of sending a notice",
+    "give_back_notice": "Did not send a notice after all, to decide again",
     "list_notices": "Read notices",
     "raise_overdue": "Passed an unanswered notice on to a desk",
     "acknowledge_notice": "Answered a notice",

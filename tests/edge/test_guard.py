@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
 
 from gateway.partners.delivery import Courier, Post
-from gateway.partners.guard import Refused, check_url, vet
+from gateway.partners.guard import Refused, Target, check_url, leads_to_the_same, vet
+from gateway.partners.lines import MOST_DESTINATIONS, Lines
+from gateway.partners.trust import authorities
+from tests.edge.desks import desk, until
 
 PUBLIC = "93.184.216.34"
 Resolver = Callable[[str, int], Awaitable[list[str]]]
@@ -237,21 +242,95 @@ async def test_no_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPat
         receiver.close()
 
 
+async def test_a_line_is_for_the_destination_that_was_vetted() -> None:
+    """Whatever is posted on it: another name, port or scheme gets nothing over it, and nothing leaves."""
+    courier = Courier(loopback_allowed=True)
+    with desk() as one:
+        opened = await courier.open(one.url)
+        for url in (f"http://127.0.0.1:{one.port + 1}/hook", f"http://localhost:{one.port}/hook", "https://127.0.0.1/", "", "x"):
+            assert not (await courier.post_on(opened, Post(url, b"{}", {}))).begun
+        assert one.got == []
+        assert (await courier.post_on(opened, Post(f"{one.url}/other?of=it", b"{}", {}))).delivered
+        assert [got.path for got in one.got] == ["/hook/other?of=it"]
+        await courier.close_line(opened)
+        await courier.close()
+
+
+def test_destinations_are_told_apart_by_scheme_name_and_port() -> None:
+    """The standard port is the port, however it is written."""
+    assert leads_to_the_same("https://receiver.example/a", "https://RECEIVER.example:443/b?c")
+    for other in ("https://receiver.example:8443/a", "http://receiver.example:443/a", "https://other.example/a", "", "https://"):
+        assert not leads_to_the_same("https://receiver.example/a", other)
+
+
+class Counted(asyncio.Protocol):
+    """A server that counts who is connected to it, and answers nothing."""
+
+    connected = 0
+    ever = 0
+
+    def connection_made(self, _: asyncio.BaseTransport) -> None:
+        Counted.connected += 1
+        Counted.ever += 1
+
+    def connection_lost(self, _: Exception | None) -> None:
+        Counted.connected -= 1
+
+
+@contextlib.asynccontextmanager
+async def counted() -> AsyncIterator[int]:
+    """Its port."""
+    Counted.connected = Counted.ever = 0
+    server = await asyncio.get_running_loop().create_server(Counted, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
 async def test_two_names_at_one_address_share_no_connection() -> None:
-    """A certificate was checked for one name; the other's notices do not travel over it."""
-    courier = Courier(loopback_allowed=True, resolver=resolver("127.0.0.1"))
-    for name in ("one.example", "two.example"):
-        await courier.post(Post(f"https://{name}:1025/", b"{}", {}))
-    assert len(courier._clients) == 2
-    await courier.close()
+    """A certificate was checked for one name; the other's notices do not travel over it. One name's do."""
+    async with counted() as port:
+        lines = Lines(authorities())
+        for name in ("one.example", "two.example", "one.example"):
+            await lines.give_back(await lines.take(Target("http", name, port, "/", "127.0.0.1")))
+        assert (len(lines), Counted.ever) == (2, 2)
+        await lines.close()
+
+
+async def test_a_name_that_leads_elsewhere_now_is_connected_to_anew() -> None:
+    """What was vetted is the address: a connection to an earlier one is not used for it."""
+    async with counted() as port:
+        lines = Lines(authorities())
+        await lines.give_back(await lines.take(Target("http", "one.example", port, "/", "127.0.0.1")))
+        with pytest.raises(Exception, match="."):
+            await lines.take(Target("http", "one.example", port, "/", "127.0.0.9"))
+        assert len(lines) == 0
+        await lines.close()
 
 
 async def test_destinations_without_number_do_not_pile_up() -> None:
     """Subscribers choose destinations: connections that are not in use are given up beyond a limit."""
-    from gateway.partners import delivery
+    async with counted() as port:
+        lines = Lines(authorities())
+        for number in range(MOST_DESTINATIONS + 10):
+            await lines.give_back(await lines.take(Target("http", f"r{number}.example", port, "/", "127.0.0.1")))
+        assert len(lines) == MOST_DESTINATIONS
+        await until(lambda: Counted.connected == MOST_DESTINATIONS)
+        await lines.close()
+        await until(lambda: Counted.connected == 0)
 
-    courier = Courier(loopback_allowed=True, resolver=resolver("127.0.0.1"))
-    for number in range(delivery.MOST_CLIENTS + 10):
-        await courier.post(Post(f"https://r{number}.example:1025/", b"{}", {}))
-    assert len(courier._clients) <= delivery.MOST_CLIENTS
-    await courier.close()
+
+async def test_four_at_a_time_go_to_one_destination() -> None:
+    """The fifth waits until one of them is done, whoever wants it; another destination's do not."""
+    async with counted() as port:
+        lines = Lines(authorities())
+        there, elsewhere = (Target("http", f"{name}.example", port, "/", "127.0.0.1") for name in ("one", "two"))
+        taken = [await lines.take(there) for _ in range(4)]
+        fifth = asyncio.create_task(lines.take(there))
+        await lines.give_back(await lines.take(elsewhere))
+        assert not fifth.done()
+        await lines.give_back(taken.pop())
+        taken.append(await fifth)
+        for line in taken:
+            await lines.give_back(line)
+        assert Counted.ever == 5, "four there and one elsewhere"
+        await lines.close()
