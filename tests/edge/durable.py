@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy import BigInteger, Text, bindparam, func, select, update
 
 from gateway.audit.entry import DONE, Entry, Kind
 from gateway.exchanges.context import entry_id
@@ -19,13 +19,20 @@ from gateway.settings import Settings
 from gateway.store.ledger import Ledger, Moment, Outcome
 from gateway.store.ledger_postgres import PostgresLedger
 from gateway.store.ledger_sqlite import SqliteLedger
-from gateway.store.sql import Added, Hold, Read, Statement, Write
+from gateway.store.sql import Added, Changed, Hold, Read, Statement, Write
 from gateway.store.tables import seen_assertion
 from gateway.store.vault import load_keys
 
 ADD = Added(seen_assertion)  # a second row of the same name breaks the table's constraint
 ALL = Statement(select(func.count()).select_from(seen_assertion))
 FIND = Statement(select(seen_assertion.c.jti).where(seen_assertion.c.jti == bindparam("jti", type_=Text)))
+LENGTHEN = Changed(
+    "jti",
+    {"jti": Text(), "by": BigInteger()},
+    lambda given: (
+        update(seen_assertion).where(seen_assertion.c.jti == given("jti")).values(expires=seen_assertion.c.expires + given("by"))
+    ),
+)
 Story = Generator[Any, Any, Outcome[Any]]
 
 
@@ -51,6 +58,13 @@ def note_at_once(_: Any, name: str, moment: Moment) -> Story:
     changed = yield Write(ADD, row(name))
     after = yield Read(FIND, {"jti": name})
     return Outcome((len(before), changed, len(after)), (entry(name, moment),))
+
+
+def lengthens(_: Any, ask: tuple[str, int], moment: Moment) -> Story:
+    """Changes one row at its end."""
+    name, by = ask
+    yield Read(FIND, {"jti": name})
+    return Outcome(name, (entry(name, moment),), (Write(LENGTHEN, {"jti": name, "by": by}),))
 
 
 def refuses(_: Any, name: str, moment: Moment) -> Story:

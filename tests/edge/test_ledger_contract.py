@@ -27,6 +27,7 @@ from tests.edge.durable import (
     all_sealed,
     ask,
     entry,
+    lengthens,
     note,
     note_at_once,
     opened,
@@ -67,6 +68,16 @@ async def test_an_answer_of_a_batch_leaves_after_the_whole_batch_is_durable(ledg
 
     await asyncio.gather(*(told(f"n{number}") for number in range(150)))
     assert stored(settings).entries == 150
+
+
+async def test_changes_of_a_batch_are_each_made_whether_of_many_rows_or_of_one(ledger: Any, settings: Settings) -> None:
+    """Changes of a batch travel together; two of one row count twice, and no row gets another's."""
+    names = [f"n{number}" for number in range(20)]
+    await asyncio.gather(*(ledger.run(note, name) for name in names))
+    await asyncio.gather(*(ledger.run(lengthens, (name, place + 1)) for place, name in enumerate(names)))
+    await asyncio.gather(*(ledger.run(lengthens, (name, 100)) for name in names[:10] * 2))
+    found = dict(ask(settings, "SELECT jti, expires FROM seen_assertion"))
+    assert found == {name: 2**50 + place + 1 + (200 if place < 10 else 0) for place, name in enumerate(names)}
 
 
 async def test_an_exchange_that_raises_leaves_nothing_and_the_others_land(ledger: Any, settings: Settings) -> None:
