@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
+import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from gateway.demo.people import TRUST
 from gateway.partners import delivery
@@ -241,3 +248,40 @@ async def test_a_fault_of_the_database_between_post_and_settling_costs_no_repeat
         await world.settle()
         assert (away.refused, len(one.got)) == (2, 1)
     assert ask(world.settings, "SELECT state, attempts FROM outbox") == [("delivered", 1)]
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A certificate for receiver.example: as its server has it, and as somebody who trusts it does."""
+    folder: Path = tmp_path_factory.mktemp("named")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver.example")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("receiver.example")]), critical=False)
+    certificate = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "cert.pem").write_bytes(certificate + private)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "cert.pem")
+    return server, ssl.create_default_context(cadata=certificate.decode())
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+async def test_a_receiver_is_who_its_certificate_says(named: tuple[ssl.SSLContext, ssl.SSLContext], library: str) -> None:
+    """A notice goes to the name that is vouched for, and to another name at the same address it does not."""
+
+    async def here(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    with desk() as one:
+        assert one._server is not None
+        one._server.socket = named[0].wrap_socket(one._server.socket, server_side=True, do_handshake_on_connect=False)
+        courier = Courier(loopback_allowed=True, resolver=here, trusted=named[1], library=library)
+        for name, arrives in (("receiver.example", True), ("other.example", False), ("receiver.example", True)):
+            posted = await courier.post(Post(f"https://{name}:{one.port}/hook", b"{}", {}))
+            assert posted.delivered == arrives, posted.text
+        await courier.close()
+        assert len(one.got) == 2
+        assert {got.headers["host"] for got in one.got} == {f"receiver.example:{one.port}"}
