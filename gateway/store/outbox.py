@@ -121,10 +121,18 @@ ADD_NOTICE = Added(outbox)
 LAST_PLACE = Statement(
     select(func.coalesce(func.max(outbox.c.place), 0)).where(outbox.c.lane == bindparam("lane", type_=LargeBinary))
 )
-_before = outbox.alias("before")
-_is_first = ~exists().where(
-    _before.c.lane == outbox.c.lane, _before.c.place < outbox.c.place, one_of(_before.c.state, UNFINISHED)
+# The first unfinished notice of each lane. SQLite looks before each notice, by the index of lane and place, and finds the first
+# at once. PostgreSQL would compare all that wait in a lane with each other, a second's work where thousands wait for a few
+# people: there the heads of all lanes are gathered first.
+_other = outbox.alias("other")
+_is_first = ~exists().where(_other.c.lane == outbox.c.lane, _other.c.place < outbox.c.place, one_of(_other.c.state, UNFINISHED))
+_heads = (
+    select(_other.c.lane, func.min(_other.c.place).label("place"))
+    .where(_other.c.state.in_([literal_column(f"'{state}'") for state in UNFINISHED]))  # no parameters that SQLite has not
+    .group_by(_other.c.lane)
+    .subquery("heads")
 )
+_is_head = and_(outbox.c.lane == _heads.c.lane, outbox.c.place == _heads.c.place)
 
 
 def _due(clock: ColumnElement[int]) -> ColumnElement[bool]:
@@ -142,14 +150,14 @@ _both = outbox.join(subscription, subscription.c.id == outbox.c.subscription)
 _where_to = func.coalesce(subscription.c.destination, outbox.c.receiver)
 
 
-def _ready(clock: ColumnElement[int]) -> Select[Any]:
+def _ready(clock: ColumnElement[int], is_first: ColumnElement[bool]) -> Select[Any]:
     turn = func.row_number().over(partition_by=_where_to, order_by=(outbox.c.due, outbox.c.id))
     since = func.coalesce(outbox.c.tried_since, outbox.c.created)
     candidates = (
         select(outbox.c.id, outbox.c.subscription, _where_to.label("destination"), since.label("since"))
         .add_columns(outbox.c.due, turn.label("turn"))
         .select_from(_both)
-        .where(_due(clock), _is_first, _may_go)
+        .where(_due(clock), is_first, _may_go)
         .subquery("candidates")
     )
     found = candidates.c
@@ -164,7 +172,7 @@ def _ready(clock: ColumnElement[int]) -> Select[Any]:
 # Every candidate is the first unfinished notice of its lane; no destination has more than its share of them, and each has
 # its first before any has its second, so that one with a long queue hides nobody else's. The claim below decides
 # between workers.
-READY = Statement(_ready(_at), _ready(_shared_clock))
+READY = Statement(_ready(_at, _is_first), _ready(_shared_clock, _is_head))
 # A notice that may be claimed, and its subscription after it; nothing where another worker is at either.
 DUE_NOTICE = Keyed(
     select(*outbox.columns, *subscription.columns).select_from(_both).where(_due(_at)),
