@@ -28,7 +28,7 @@ from gateway import app as wiring
 from gateway.demo import people
 from gateway.demo.client import signed
 from gateway.demo.people import Person
-from gateway.exchanges.register_card_client import CardRegistration, register_card_client
+from gateway.exchanges.access.register_card_client import CardRegistration, register_card_client
 from gateway.fhir import systems
 
 PEOPLE = 20_000

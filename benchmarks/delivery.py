@@ -29,7 +29,7 @@ from gateway.demo import people
 from gateway.demo.client import Client
 from gateway.demo.people import COUNCIL, Person
 from gateway.demo.receiver import Receiver
-from gateway.exchanges.replay_notices import Replay
+from gateway.exchanges.notices.replay_notices import Replay
 from gateway.listing.outbox import replay_all
 
 EVENTS = int(os.environ.get("DELIVERY_EVENTS", "20000"))

@@ -20,7 +20,7 @@ from gateway.api.loading import Desk, load_once
 from gateway.api.records import sender_of
 from gateway.deployment import Gateway
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.load_file_once import FileLoaded
+from gateway.exchanges.records.load_file_once import FileLoaded
 from gateway.mapping.reading import read
 from gateway.settings import Settings
 

@@ -26,9 +26,9 @@ from gateway.demo import people
 from gateway.demo.people import COUNCIL, TRUST, Person
 from gateway.deployment import Gateway, unsigned_agreements
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.agreements_in_force import take_up
-from gateway.exchanges.enqueue import topic_token
-from gateway.exchanges.subscriptions import Subscribed, destination_of, seal_subscription
+from gateway.exchanges.agreements.agreements_in_force import take_up
+from gateway.exchanges.outbox.enqueue import topic_token
+from gateway.exchanges.outbox.subscriptions import Subscribed, destination_of, seal_subscription
 from gateway.store import clock, migrate, outbox, tables
 from gateway.store.sql import Read, Statement, one_of
 from gateway.store.vault import seal

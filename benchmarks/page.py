@@ -24,8 +24,8 @@ from gateway import app as wiring
 from gateway.demo.people import Person
 from gateway.demo.record_system import CLIENT as PAGE_CLIENT
 from gateway.demo.record_system import DemoRecordSystem
-from gateway.exchanges.administer_launch import add_launch_system
-from gateway.exchanges.launched import LaunchSystem
+from gateway.exchanges.access.administer_launch import add_launch_system
+from gateway.exchanges.access.launched import LaunchSystem
 
 PEOPLE, PAGES, VIEWS = 20_000, 200, 20
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')

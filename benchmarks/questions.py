@@ -31,9 +31,9 @@ from gateway.audit.entry import DONE, Kind
 from gateway.audit.questions import BY_NAME, QUESTIONS
 from gateway.demo.people import TRUST
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.administer_sign_in import remove_provider
-from gateway.exchanges.ask_question import Asked, ask_question
-from gateway.exchanges.keep_staff import StaffLine, StaffRegister, keep_staff
+from gateway.exchanges.access.administer_sign_in import remove_provider
+from gateway.exchanges.access.keep_staff import StaffLine, StaffRegister, keep_staff
+from gateway.exchanges.log.ask_question import Asked, ask_question
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.store import audit_log, clock
 from gateway.store.sql import Read

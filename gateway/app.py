@@ -33,7 +33,7 @@ from gateway.disclosure.subject_texts import load_subject_texts
 from gateway.disclosure.wording import load_wording
 from gateway.disclosure.working_days import load_holidays
 from gateway.erasing import replay
-from gateway.exchanges.agreements_in_force import compiled, take_up
+from gateway.exchanges.agreements.agreements_in_force import compiled, take_up
 from gateway.exchanges.context import Context
 from gateway.listening import listen
 from gateway.mapping.load import load

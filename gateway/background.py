@@ -9,7 +9,7 @@ import logging
 from gateway.cosigning import Desk, sign_and_ask, take_up
 from gateway.deployment import Gateway, unsigned_agreements
 from gateway.erasing import keeping_register
-from gateway.exchanges.agreements_in_force import compiled
+from gateway.exchanges.agreements.agreements_in_force import compiled
 from gateway.exchanges.context import Context
 from gateway.follow_up import follow_up
 from gateway.handed_in import load_handed_in

@@ -10,11 +10,11 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from gateway.exchanges.context import Context
-from gateway.exchanges.decide_notice import Unvouched
-from gateway.exchanges.give_back_notice import give_back_notice
-from gateway.exchanges.lease_notice import Due, Lease, NotDue, NoticeLease, WantsTurn, lease_notice
-from gateway.exchanges.settle_notice import Settlement, settle_notice
-from gateway.exchanges.subscriptions import open_subscription
+from gateway.exchanges.notices.decide_notice import Unvouched
+from gateway.exchanges.notices.give_back_notice import give_back_notice
+from gateway.exchanges.notices.lease_notice import Due, Lease, NotDue, NoticeLease, WantsTurn, lease_notice
+from gateway.exchanges.notices.settle_notice import Settlement, settle_notice
+from gateway.exchanges.outbox.subscriptions import open_subscription
 from gateway.fhir.outcomes import Unavailable
 from gateway.notification import message_headers, signatures
 from gateway.notification.schedule import STEPS, Next, Posted, horizon

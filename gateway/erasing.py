@@ -6,7 +6,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from gateway.exchanges.erase_person import Again, replay_erasure
+from gateway.exchanges.subjects.erase_person import Again, replay_erasure
 from gateway.store import subjects
 from gateway.store.erasure_register import IS_THERE, Line, read_register, write_missing
 from gateway.store.ledger import Ledger

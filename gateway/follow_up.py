@@ -11,9 +11,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from gateway.exchanges.context import Context
-from gateway.exchanges.lease_notice import NotDue
-from gateway.exchanges.raise_overdue import Late, raise_overdue
-from gateway.exchanges.replies import ReplyDue, ReplyLease, ReplySettlement, lease_reply, settle_reply
+from gateway.exchanges.messaging.replies import ReplyDue, ReplyLease, ReplySettlement, lease_reply, settle_reply
+from gateway.exchanges.notices.lease_notice import NotDue
+from gateway.exchanges.notices.raise_overdue import Late, raise_overdue
 from gateway.notification import message_headers, signatures
 from gateway.notification.schedule import STEPS
 from gateway.partners.delivery import Courier, Post

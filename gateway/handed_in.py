@@ -14,8 +14,8 @@ from gateway.api.load_report import Report
 from gateway.api.loading import Desk, load_once
 from gateway.api.records import sender_of
 from gateway.exchanges.context import Context
-from gateway.exchanges.hand_in import PART_BYTES, Handed, handed_by_id, open_part, settle_hand_in
-from gateway.exchanges.load_file_once import FileLoaded
+from gateway.exchanges.records.hand_in import PART_BYTES, Handed, handed_by_id, open_part, settle_hand_in
+from gateway.exchanges.records.load_file_once import FileLoaded
 from gateway.fhir.outcomes import GatewayError, Unavailable, Unprocessable
 from gateway.mapping.load_page import refused
 from gateway.store import clock, handed_in

@@ -6,8 +6,8 @@ import asyncio
 import logging
 
 from gateway.deliverer import post_of
-from gateway.exchanges.beat import DueBeat, NoBeat, beat
 from gateway.exchanges.context import Context
+from gateway.exchanges.notices.beat import DueBeat, NoBeat, beat
 from gateway.partners.delivery import Courier
 from gateway.store import clock, heartbeats
 from gateway.store.ledger import Ledger

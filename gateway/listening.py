@@ -11,7 +11,7 @@ from gateway.api.load_report import Report
 from gateway.api.loading import Desk, load_once
 from gateway.api.records import sender_of
 from gateway.deployment import Gateway, StartRefused
-from gateway.exchanges.load_file_once import FileLoaded
+from gateway.exchanges.records.load_file_once import FileLoaded
 from gateway.listeners.configuration import ListenersFault, Listening, read_listeners
 from gateway.listeners.folder import Watch
 from gateway.listeners.mllp import Port

@@ -6,10 +6,10 @@ import logging
 
 from gateway.audit.entry import Entry
 from gateway.exchanges.context import Context
-from gateway.exchanges.find_reviews import PAGE, entries_of, find_reviews, page_of_lookups, suspects
-from gateway.exchanges.own_notices import own_subscriptions
-from gateway.exchanges.tell_accessed import AccessedOn, tell_accessed
-from gateway.exchanges.tell_stale_feed import tell_stale_feed
+from gateway.exchanges.log.find_reviews import PAGE, entries_of, find_reviews, page_of_lookups, suspects
+from gateway.exchanges.log.tell_accessed import AccessedOn, tell_accessed
+from gateway.exchanges.notices.tell_stale_feed import tell_stale_feed
+from gateway.exchanges.outbox.own_notices import own_subscriptions
 from gateway.store import clock
 from gateway.store.cards import CARD_PURPOSES
 from gateway.store.ledger import Ledger

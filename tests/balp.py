@@ -16,7 +16,7 @@ import psycopg
 from gateway.audit import shapes
 from gateway.audit.entry import DONE, Entry, Kind
 from gateway.audit.event import as_event
-from gateway.exchanges.search_audit import open_entry
+from gateway.exchanges.log.search_audit import open_entry
 from gateway.fhir import resources
 from gateway.fhir.outcomes import Unavailable
 from gateway.store.sql import Read, Statement

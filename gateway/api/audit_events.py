@@ -7,9 +7,9 @@ from starlette.responses import Response
 
 from gateway.api import searches
 from gateway.api.edge import Edge, allowed, fhir, request_id
-from gateway.exchanges.find_entries import found
-from gateway.exchanges.resources import NOT_HERE
-from gateway.exchanges.search_audit import AuditPage, AuditQuery, record_search
+from gateway.exchanges.log.find_entries import found
+from gateway.exchanges.log.search_audit import AuditPage, AuditQuery, record_search
+from gateway.exchanges.records.resources import NOT_HERE
 from gateway.fhir.outcomes import BadRequest, NotFound
 from gateway.fhir.systems import ODS_CODE
 from gateway.store import clock

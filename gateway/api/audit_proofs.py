@@ -16,8 +16,8 @@ from gateway.api.edge import Edge, base_headers, body_of, caller, request_id
 from gateway.audit.checkpoint import BadCheckpoint
 from gateway.audit.submission import parse_submission
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.prove import ProofWanted, Proved, prove, receipt_of, record_proof
-from gateway.exchanges.resources import NOT_HERE
+from gateway.exchanges.log.prove import ProofWanted, Proved, prove, receipt_of, record_proof
+from gateway.exchanges.records.resources import NOT_HERE
 from gateway.fhir import outcomes
 from gateway.fhir.outcomes import BadRequest, Forbidden, GatewayError, NotFound
 from gateway.store.witnesses import Answer, Submitted, cosign_head

@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from gateway.api import searches, smart
 from gateway.api.edge import Edge, base_headers, caller, request_id
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.bulk_audit import GONE as NOT_HERE
-from gateway.exchanges.bulk_audit import Bulk, BulkAsked, BulkOf, bulk_of, end_bulk, fetch_bulk, lines_of, plan_on, start_bulk
-from gateway.exchanges.search_audit import AuditQuery
+from gateway.exchanges.log.bulk_audit import GONE as NOT_HERE
+from gateway.exchanges.log.bulk_audit import Bulk, BulkAsked, BulkOf, bulk_of, end_bulk, fetch_bulk, lines_of, plan_on, start_bulk
+from gateway.exchanges.log.search_audit import AuditQuery
 from gateway.fhir.outcomes import BadRequest, Forbidden, NotAcceptable, NotFound
 from gateway.fhir.systems import ODS_CODE
 from gateway.store import clock

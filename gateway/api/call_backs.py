@@ -12,11 +12,11 @@ from gateway.api import known_to_services, searches
 from gateway.api.edge import Edge, Tick, allowed, json_body, padded, prepared, request_id
 from gateway.api.notices import after_of, as_page, chosen, count_of
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.call_backs import CallBack
-from gateway.exchanges.close_call_back import CloseCallBack, close_call_back
-from gateway.exchanges.grounds import Grounds
-from gateway.exchanges.list_call_backs import STATES, ListCallBacks, list_call_backs
-from gateway.exchanges.request_contact import ContactRequest, Receipt, request_contact
+from gateway.exchanges.casework.call_backs import CallBack
+from gateway.exchanges.casework.close_call_back import CloseCallBack, close_call_back
+from gateway.exchanges.casework.list_call_backs import STATES, ListCallBacks, list_call_backs
+from gateway.exchanges.casework.request_contact import ContactRequest, Receipt, request_contact
+from gateway.exchanges.lookup.grounds import Grounds
 from gateway.fhir.outcomes import Unprocessable
 from gateway.store import clock
 

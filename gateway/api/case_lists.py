@@ -12,7 +12,7 @@ from gateway.api.edge import Edge, allowed, base_headers, fhir, json_body, raise
 from gateway.api.resources import OTHER_ID, if_match
 from gateway.api.subscription_body import CASE_REFERENCE, case_of
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.keep_case_list import (
+from gateway.exchanges.casework.keep_case_list import (
     CaseList,
     KeepList,
     OwnList,
@@ -22,7 +22,7 @@ from gateway.exchanges.keep_case_list import (
     list_case_lists,
     read_case_list,
 )
-from gateway.exchanges.subscribe import NO_SUCH_LIST
+from gateway.exchanges.notices.subscribe import NO_SUCH_LIST
 from gateway.fhir import resources, systems
 from gateway.fhir.outcomes import NotFound, Unprocessable
 from gateway.identity import nhs_number

@@ -31,11 +31,11 @@ from gateway.api.edge import (
 from gateway.api.known_to_services import refusal
 from gateway.api.tokens import TokenRefused, peek_issuer
 from gateway.audit.vouched import UNWITNESSED
-from gateway.exchanges.admit_card_client import Admitted, Knock, admit_card_client
-from gateway.exchanges.charge import OVER
+from gateway.exchanges.access.admit_card_client import Admitted, Knock, admit_card_client
+from gateway.exchanges.access.record_feedback import FeedbackSent, record_feedback
 from gateway.exchanges.context import new_id
-from gateway.exchanges.look_up_status import LookupRequest, look_up_status
-from gateway.exchanges.record_feedback import FeedbackSent, record_feedback
+from gateway.exchanges.lookup.charge import OVER
+from gateway.exchanges.lookup.look_up_status import LookupRequest, look_up_status
 from gateway.fhir.codes import HOOKS
 from gateway.fhir.outcomes import GatewayError, NotAuthenticated, Unavailable
 from gateway.store.cards import ORIGINS

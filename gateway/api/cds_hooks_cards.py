@@ -15,7 +15,7 @@ import orjson
 from gateway.disclosure.release import STATUS_DISPLAY, Disclosure, Resource
 from gateway.disclosure.wording import Words, listed
 from gateway.exchanges.agencies import profile
-from gateway.exchanges.look_up_status import Group, LookupAnswer
+from gateway.exchanges.lookup.look_up_status import Group, LookupAnswer
 from gateway.fhir import systems
 from gateway.fhir.bundles import uuid_of
 from gateway.fhir.codes import CARD_OVERRIDES, Answer

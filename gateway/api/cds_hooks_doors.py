@@ -14,8 +14,8 @@ import orjson
 
 from gateway.api import smart
 from gateway.api.tokens import ClientKeys, TokenRefused, verify_card_token
-from gateway.exchanges.admit_card_client import CardClient, Knock, card_client
-from gateway.exchanges.issue_token import Claimed
+from gateway.exchanges.access.admit_card_client import CardClient, Knock, card_client
+from gateway.exchanges.access.issue_token import Claimed
 from gateway.partners.key_sets import KeySets, KeysUnavailable
 from gateway.store.cards import CARD_CLIENT
 from gateway.store.ledger import Feed, Ledger

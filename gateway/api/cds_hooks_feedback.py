@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.api.cds_hooks_request import UUID
-from gateway.exchanges.record_feedback import Feedback
+from gateway.exchanges.access.record_feedback import Feedback
 from gateway.fhir.dates import bounds
 from gateway.fhir.outcomes import BadRequest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from gateway.exchanges.sent_patient import (
+from gateway.exchanges.lookup.sent_patient import (
     FHIR_ID,
     USERS,
     birth_date_of,

@@ -12,7 +12,7 @@ from gateway.api.parameters import ROLE, Parts, concept, read_parts
 from gateway.disclosure.release import organisation
 from gateway.disclosure.requester import Requester
 from gateway.disclosure.wording import CLASSES
-from gateway.exchanges.check_share import ShareAnswer, ShareRequest, Verdict, check_share
+from gateway.exchanges.lookup.check_share import ShareAnswer, ShareRequest, Verdict, check_share
 from gateway.fhir import systems
 from gateway.fhir.codes import AGENCY_KINDS
 from gateway.fhir.outcomes import Unprocessable

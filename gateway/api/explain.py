@@ -12,8 +12,8 @@ from gateway.api.edge import Edge, allowed, fhir, json_body, request_id
 from gateway.api.parameters import concept, read_parts
 from gateway.disclosure.agreements import Line
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.explain_decision import ExplainRequest, Explanation, explain_decision
-from gateway.exchanges.resources import NOT_HERE
+from gateway.exchanges.log.explain_decision import ExplainRequest, Explanation, explain_decision
+from gateway.exchanges.records.resources import NOT_HERE
 from gateway.fhir import systems
 from gateway.fhir.outcomes import NotFound, Unprocessable
 

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response
 
 from gateway.api.edge import Edge, allowed, base_headers, check_body, fhir, header, request_id
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.hand_in import Handed, HandedOf, end_hand_in, handed_of, take_in
+from gateway.exchanges.records.hand_in import Handed, HandedOf, end_hand_in, handed_of, take_in
 from gateway.fhir.outcomes import BadRequest, Conflict, NotFound
 from gateway.mapping.load_page import page
 from gateway.mapping.reading import find

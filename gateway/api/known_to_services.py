@@ -15,9 +15,9 @@ from gateway.disclosure.override import LEAST_JUSTIFICATION, goes_together, is_j
 from gateway.disclosure.release import ITK_DISPLAY, STATUS_DISPLAY, Disclosure, organisation
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.agencies import profile
-from gateway.exchanges.charge import OVER, OVER_QUOTA, retry_after
-from gateway.exchanges.dossiers import verification
-from gateway.exchanges.look_up_status import Group, LookupAnswer, LookupRequest, look_up_status
+from gateway.exchanges.lookup.charge import OVER, OVER_QUOTA, retry_after
+from gateway.exchanges.lookup.look_up_status import Group, LookupAnswer, LookupRequest, look_up_status
+from gateway.exchanges.records.dossiers import verification
 from gateway.fhir import systems
 from gateway.fhir.codes import Answer
 from gateway.fhir.dates import bounds

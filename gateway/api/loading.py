@@ -15,11 +15,11 @@ from typing import Any, BinaryIO, Final
 
 from gateway.api.load_report import Report, at
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.approve_map import NOT_APPROVED, approval_of
+from gateway.exchanges.agreements.approve_map import NOT_APPROVED, approval_of
 from gateway.exchanges.context import Context
-from gateway.exchanges.load_file_once import FileLoaded, Progress, begin_load, keep_progress
-from gateway.exchanges.receive_nothing import EmptyFile, receive_nothing
-from gateway.exchanges.receive_record import Receipt, Record, Step, receive_record, refuse_record
+from gateway.exchanges.records.load_file_once import FileLoaded, Progress, begin_load, keep_progress
+from gateway.exchanges.records.receive_nothing import EmptyFile, receive_nothing
+from gateway.exchanges.records.receive_record import Receipt, Record, Step, receive_record, refuse_record
 from gateway.fhir.elements import identifiers, identity
 from gateway.fhir.outcomes import BadRequest, Forbidden, GatewayError, Issue, NotFound, TooLarge, Unprocessable
 from gateway.mapping.reading import read

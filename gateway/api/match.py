@@ -10,7 +10,7 @@ from starlette.responses import Response
 from gateway.api.edge import Edge, Tick, allowed, json_body, padded, prepared, raise_errors, request_id
 from gateway.api.parameters import Parts, read_parts
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.match_patient import MOST_LIKELY, Match, MatchAnswer, MatchRequest, match_patient
+from gateway.exchanges.lookup.match_patient import MOST_LIKELY, Match, MatchAnswer, MatchRequest, match_patient
 from gateway.fhir import resources, systems
 from gateway.fhir.outcomes import BadRequest, Issue, Unprocessable, outcome
 from gateway.identity import nhs_number

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from gateway.api import searches
 from gateway.api.edge import Edge, allowed, base_headers, json_body, padded, request_id
-from gateway.exchanges.acknowledge_notice import Acknowledgement, acknowledge_notice
-from gateway.exchanges.list_notices import SIDES, ListNotices, NoticeLine, list_notices
+from gateway.exchanges.notices.acknowledge_notice import Acknowledgement, acknowledge_notice
+from gateway.exchanges.notices.list_notices import SIDES, ListNotices, NoticeLine, list_notices
 from gateway.fhir.outcomes import BadRequest, Unprocessable
 from gateway.notification.answers import ACKNOWLEDGEMENTS
 from gateway.store import clock

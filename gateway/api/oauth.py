@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from gateway.api import smart
 from gateway.api.edge import Edge, base_headers, body_of, caller, put_on_record, request_id
 from gateway.api.tokens import ClientKeys, TokenRefused, peek_client_id, verify_assertion
-from gateway.exchanges.issue_token import Claimed, TokenRequest, issue_token
+from gateway.exchanges.access.issue_token import Claimed, TokenRequest, issue_token
 from gateway.exchanges.lines import SUPERSEDED
 from gateway.fhir.outcomes import NotAuthenticated, TooLarge
 from gateway.store.notice_keys import key_id

@@ -15,7 +15,7 @@ from gateway.api import known_to_services
 from gateway.api.edge import Edge, Tick, allowed, json_body, padded, prepared, request_id
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.agencies import profile
-from gateway.exchanges.look_up_status import LookupAnswer, LookupRequest, look_up_status
+from gateway.exchanges.lookup.look_up_status import LookupAnswer, LookupRequest, look_up_status
 from gateway.fhir import systems
 from gateway.fhir.codes import Answer
 from gateway.fhir.outcomes import BadRequest, Issue, Unprocessable, outcome

@@ -22,10 +22,10 @@ from gateway.api import bars
 from gateway.api.call_backs import read_request
 from gateway.api.edge import FHIR_JSON, MAX_BUNDLE, Edge, Tick, allowed, base_headers, json_body, raise_errors, request_id
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.acknowledge_notice import Acknowledgement
-from gateway.exchanges.messages import ContentRefused, Message, Reply
-from gateway.exchanges.receive_message import receive_message
-from gateway.exchanges.refuse_message import RefusedMessage, refuse_message
+from gateway.exchanges.messaging.messages import ContentRefused, Message, Reply
+from gateway.exchanges.messaging.receive_message import receive_message
+from gateway.exchanges.messaging.refuse_message import RefusedMessage, refuse_message
+from gateway.exchanges.notices.acknowledge_notice import Acknowledgement
 from gateway.fhir import resources, systems
 from gateway.fhir.elements import identity
 from gateway.fhir.outcomes import BadRequest, GatewayError, Issue, TooLarge, Unprocessable

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.api import searches
 from gateway.api.edge import Edge, allowed, fhir, request_id
-from gateway.exchanges.provenances import (
+from gateway.exchanges.records.provenances import (
     TARGETS,
     ProvenancePage,
     ProvenanceRead,
@@ -18,7 +18,7 @@ from gateway.exchanges.provenances import (
     read_provenance,
     search_provenances,
 )
-from gateway.exchanges.resources import NOT_HERE
+from gateway.exchanges.records.resources import NOT_HERE
 from gateway.fhir import systems
 from gateway.fhir.outcomes import BadRequest, NotFound
 from gateway.store import clock

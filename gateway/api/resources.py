@@ -14,7 +14,7 @@ from gateway.api import searches
 from gateway.api.edge import Edge, allowed, base_headers, fhir, json_body, raise_errors, request_id
 from gateway.api.schemas import STATUS
 from gateway.disclosure.pcf import with_claim
-from gateway.exchanges.resources import (
+from gateway.exchanges.records.resources import (
     NOT_HERE,
     Page,
     ReadRequest,

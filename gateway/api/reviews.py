@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.edge import Edge, allowed, base_headers, json_body, request_id
-from gateway.exchanges.interests import Interests, record_interests
+from gateway.exchanges.lookup.interests import Interests, record_interests
 from gateway.exchanges.reviews import OUTCOMES, Closing, Item, OwnQueue, close_review, list_reviews
 from gateway.fhir.outcomes import Unprocessable
 from gateway.identity import nhs_number

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from gateway.api.edge import Edge, allowed, fhir, json_body, request_id
 from gateway.api.parameters import ROLE, Parts, read_parts
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.shield import ShieldRequest, lift_shield, set_shield
-from gateway.exchanges.withhold import Decider, LiftRequest, WithholdRequest, lift_withholding, withhold
+from gateway.exchanges.wishes.shield import ShieldRequest, lift_shield, set_shield
+from gateway.exchanges.wishes.withhold import Decider, LiftRequest, WithholdRequest, lift_withholding, withhold
 from gateway.fhir import systems
 from gateway.fhir.dates import whole_day
 from gateway.fhir.outcomes import Unprocessable

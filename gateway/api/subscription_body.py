@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.api.edge import Edge, raise_errors
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.subscribe import Subscribe
+from gateway.exchanges.notices.subscribe import Subscribe
 from gateway.fhir import resources, systems
 from gateway.fhir.dates import bounds
 from gateway.fhir.outcomes import Unprocessable

@@ -12,7 +12,7 @@ from gateway.api.edge import Edge, allowed, base_headers, fhir, json_body, reque
 from gateway.api.resources import OTHER_ID, if_match
 from gateway.api.schemas import STATUS
 from gateway.api.subscription_body import CONTENT, read_subscribe
-from gateway.exchanges.manage_subscription import (
+from gateway.exchanges.notices.manage_subscription import (
     ListSubscriptions,
     OwnStatuses,
     OwnSubscription,
@@ -22,9 +22,9 @@ from gateway.exchanges.manage_subscription import (
     read_subscription,
     status_bundle,
 )
-from gateway.exchanges.replay_events import EVERY, EventsRequest, replay_events
-from gateway.exchanges.subscribe import ENDED, NOT_HERE, subscribe
-from gateway.exchanges.subscriptions import Subscribed
+from gateway.exchanges.notices.replay_events import EVERY, EventsRequest, replay_events
+from gateway.exchanges.notices.subscribe import ENDED, NOT_HERE, subscribe
+from gateway.exchanges.outbox.subscriptions import Subscribed
 from gateway.fhir.outcomes import BadRequest, Gone, NotFound, Unprocessable
 from gateway.store import clock
 

@@ -12,8 +12,8 @@ from gateway.api.edge import Edge, allowed, fhir, json_body, request_id
 from gateway.api.parameters import ROLE, Part, Parts, read_parts
 from gateway.disclosure.wish_forms import CAPACITIES, KINDS, TAKES, Said, Wish
 from gateway.disclosure.wording import CLASSES
-from gateway.exchanges.record_wish import Told, WishRequest, read_wish, record_wish
-from gateway.exchanges.resources import NOT_HERE, ReadRequest
+from gateway.exchanges.records.resources import NOT_HERE, ReadRequest
+from gateway.exchanges.wishes.record_wish import Told, WishRequest, read_wish, record_wish
 from gateway.fhir import systems
 from gateway.fhir.codes import AGENCY_KINDS
 from gateway.fhir.dates import whole_day

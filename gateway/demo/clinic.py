@@ -15,10 +15,10 @@ from gateway.demo.client import Client, new_key
 from gateway.demo.people import BETH, COUNCIL, STRANGER, TRUST, VOLUNTARY, Person, Software
 from gateway.demo.record_system import CLIENT, DemoRecordSystem
 from gateway.demo.telling import check, heading, point
+from gateway.exchanges.access.administer_launch import add_launch_system
+from gateway.exchanges.access.launched import LaunchSystem
+from gateway.exchanges.access.register_card_client import CardRegistration, register_card_client
 from gateway.exchanges.administer import NewClient, add_client
-from gateway.exchanges.administer_launch import add_launch_system
-from gateway.exchanges.launched import LaunchSystem
-from gateway.exchanges.register_card_client import CardRegistration, register_card_client
 from gateway.fhir import systems
 from gateway.store.ledger import Ledger
 

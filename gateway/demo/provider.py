@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.demo.client import P384_BYTES, encoded, signed
 from gateway.demo.listening import JSON, Answer, Listening, Speaking
 from gateway.demo.people import COUNCIL, HEALTH_VISITING, SCHOOL_NURSING, TRUST, VOLUNTARY
-from gateway.exchanges.administer_sign_in import add_provider
-from gateway.exchanges.staff import Provider
+from gateway.exchanges.access.administer_sign_in import add_provider
+from gateway.exchanges.access.staff import Provider
 from gateway.store.ledger import Ledger
 
 CLIENT = "think-family-gateway"

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import new_id
-from gateway.exchanges.load_file_once import FileLoaded
+from gateway.exchanges.records.load_file_once import FileLoaded
 from gateway.fhir.outcomes import GatewayError, Unavailable, Unprocessable
 from gateway.listeners.configuration import WatchedFolder
 from gateway.mapping.load_page import page, refused

@@ -15,11 +15,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.approve_map import NOT_APPROVED, approval_of
+from gateway.exchanges.agreements.approve_map import NOT_APPROVED, approval_of
 from gateway.exchanges.context import Context, new_id
-from gateway.exchanges.receive_hl7 import Hl7Message, receive_hl7
-from gateway.exchanges.receive_record import Record, refuse_record
 from gateway.exchanges.record_refusal import Refusal, RefusalNotes, record_refusal
+from gateway.exchanges.records.receive_hl7 import Hl7Message, receive_hl7
+from gateway.exchanges.records.receive_record import Record, refuse_record
 from gateway.fhir.outcomes import GatewayError, Issue
 from gateway.listeners.acknowledgement import ERROR, REJECT, TAKEN, Verdict, acknowledgement, rejects
 from gateway.listeners.configuration import Mllp

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.exchanges.declare_restore import Declared, Lost, check_lost, declare_restore
-from gateway.exchanges.export_audit import export_audit
-from gateway.exchanges.record_check import Check, record_check
-from gateway.exchanges.witnesses import NewWitness, add_witness, remove_witness, witness_log
+from gateway.exchanges.log.declare_restore import Declared, Lost, check_lost, declare_restore
+from gateway.exchanges.log.export_audit import export_audit
+from gateway.exchanges.log.record_check import Check, record_check
+from gateway.exchanges.log.witnesses import NewWitness, add_witness, remove_witness, witness_log
 from gateway.listing import bytes_of, progress, stop, text_table
 from gateway.store import clock, witnesses
 from gateway.store.export_log import ExportFault, export_log

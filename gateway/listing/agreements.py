@@ -15,7 +15,7 @@ from gateway.disclosure.agreement_signatures import agreement_text, revocation_t
 from gateway.disclosure.agreement_simulation import Decided, Simulation, simulate
 from gateway.disclosure.agreements import Agreements, compile_agreements, document_id, head_of, load_agreements
 from gateway.disclosure.purposes import Purpose, load_purposes
-from gateway.exchanges.publish_agreement import (
+from gateway.exchanges.agreements.publish_agreement import (
     Changed,
     NewAgreement,
     Revocation,
@@ -23,7 +23,7 @@ from gateway.exchanges.publish_agreement import (
     publish_agreement,
     revoke_agreement,
 )
-from gateway.exchanges.simulate_agreement import PAGE, START, Rehearsal, decided, decisions_after, record_simulation
+from gateway.exchanges.log.simulate_agreement import PAGE, START, Rehearsal, decided, decisions_after, record_simulation
 from gateway.listing import Row, bytes_of, progress, stop, text_table
 from gateway.listing.agreement_table import agreement_rows, agreements_page, csv_table, worded_rows, words_of
 from gateway.listing.approvers import Data, Signed, ToSign, put_to_sign, signatures_of

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from gateway.disclosure.agreement_signatures import addition_text, ending_text, signature_of
-from gateway.exchanges.agreements_in_force import approvers_of
-from gateway.exchanges.approvers import EndOfApprover, NewApprover, add_approver, end_approver, public_key_of
+from gateway.exchanges.agreements.agreements_in_force import approvers_of
+from gateway.exchanges.agreements.approvers import EndOfApprover, NewApprover, add_approver, end_approver, public_key_of
 from gateway.listing import Row, bytes_of, stop, text_table
 from gateway.store import agreements, clock
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.exchanges.administer_launch import add_launch_system, remove_launch_system
-from gateway.exchanges.launched import LaunchSystem
+from gateway.exchanges.access.administer_launch import add_launch_system, remove_launch_system
+from gateway.exchanges.access.launched import LaunchSystem
 from gateway.listing import Row, bytes_of, print_rows, value_and_role
 from gateway.store import launches
 

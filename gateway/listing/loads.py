@@ -15,10 +15,10 @@ import typer
 from gateway.api.loading import Desk, load_once
 from gateway.api.records import sender_of
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.load_file_once import FileLoaded
-from gateway.exchanges.preview_record import Effect, preview_record
-from gateway.exchanges.receive_record import Record
-from gateway.exchanges.resources import ReadRequest, read_resource
+from gateway.exchanges.records.load_file_once import FileLoaded
+from gateway.exchanges.records.preview_record import Effect, preview_record
+from gateway.exchanges.records.receive_record import Record
+from gateway.exchanges.records.resources import ReadRequest, read_resource
 from gateway.listing import Format, Shown, issue_line, json_line, opened, stop
 from gateway.mapping.load_page import page
 from gateway.mapping.reading import read

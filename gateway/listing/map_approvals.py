@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.exchanges.approve_map import MapApproval, approval_text, approve_map
+from gateway.exchanges.agreements.approve_map import MapApproval, approval_text, approve_map
 from gateway.listing import Format, Row, stop, text_table
 from gateway.listing import mappings_cli as mappings_cli
 from gateway.listing.approvers import Data, Signed, ToSign, put_to_sign, signatures_of

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.exchanges.replay_notices import LATEST, Replay, Replayed, replay_notices
+from gateway.exchanges.notices.replay_notices import LATEST, Replay, Replayed, replay_notices
 from gateway.listing import Row, stop, text_table
 from gateway.store import clock
 from gateway.store.ledger import Ledger

@@ -11,7 +11,7 @@ import typer
 from gateway.api.scopes import SCOPES
 from gateway.api.tokens import ClientKeys
 from gateway.exchanges import administer
-from gateway.exchanges.register_card_client import CardRegistration, register_card_client
+from gateway.exchanges.access.register_card_client import CardRegistration, register_card_client
 from gateway.fhir.outcomes import GatewayError
 from gateway.listing import stop
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.exchanges.administer_sign_in import Ending, add_provider, end_sessions, remove_provider
-from gateway.exchanges.staff import ROLES, Provider
+from gateway.exchanges.access.administer_sign_in import Ending, add_provider, end_sessions, remove_provider
+from gateway.exchanges.access.staff import ROLES, Provider
 from gateway.listing import Row, bytes_of, print_rows, value_and_role
 from gateway.store import sessions
 

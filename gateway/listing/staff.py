@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.exchanges.keep_staff import COLUMNS, StaffRegister, keep_staff, read_staff
+from gateway.exchanges.access.keep_staff import COLUMNS, StaffRegister, keep_staff, read_staff
 from gateway.fhir.outcomes import Unprocessable
 from gateway.listing import Row, bytes_of, stop, text_table
 from gateway.store import clock

@@ -15,16 +15,23 @@ import typer
 from gateway.disclosure.requester import Requester
 from gateway.disclosure.subject_report import REASONS, as_text
 from gateway.erasing import keep_register
-from gateway.exchanges.approve_report import approve_report, withdraw_report
-from gateway.exchanges.ask_erasure import EraseRequest, ErasureRequest, OwnErasures, ask_erasure, list_erasures, withdraw_erasure
-from gateway.exchanges.ask_expired import ExpiredRequest, ask_expired
-from gateway.exchanges.decide_on_report import DecideRequest, decide_on_report
-from gateway.exchanges.erase_person import erase_person
-from gateway.exchanges.erasures import GROUNDS
-from gateway.exchanges.give_report import GiveRequest, OwnReports, give_report, list_reports, look_at_report
-from gateway.exchanges.legal_holds import HoldRequest, LiftHold, OwnHolds, lift_hold, list_holds, set_hold
-from gateway.exchanges.prepare_report import PrepareRequest, prepare_report
-from gateway.exchanges.subject_reports import NOT_HERE, ReportRequest
+from gateway.exchanges.records.erasures import GROUNDS
+from gateway.exchanges.subjects.approve_report import approve_report, withdraw_report
+from gateway.exchanges.subjects.ask_erasure import (
+    EraseRequest,
+    ErasureRequest,
+    OwnErasures,
+    ask_erasure,
+    list_erasures,
+    withdraw_erasure,
+)
+from gateway.exchanges.subjects.ask_expired import ExpiredRequest, ask_expired
+from gateway.exchanges.subjects.decide_on_report import DecideRequest, decide_on_report
+from gateway.exchanges.subjects.erase_person import erase_person
+from gateway.exchanges.subjects.give_report import GiveRequest, OwnReports, give_report, list_reports, look_at_report
+from gateway.exchanges.subjects.legal_holds import HoldRequest, LiftHold, OwnHolds, lift_hold, list_holds, set_hold
+from gateway.exchanges.subjects.prepare_report import PrepareRequest, prepare_report
+from gateway.exchanges.subjects.subject_reports import NOT_HERE, ReportRequest
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.identity import nhs_number
 from gateway.listing import Row, stop, text_table

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from starlette.responses import Response
 
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.by_hand import OwnPatient
-from gateway.exchanges.grounds import Grounds
-from gateway.exchanges.launched import Launched
-from gateway.exchanges.offers import Offer, offers
-from gateway.exchanges.staff import name_of
+from gateway.exchanges.access.launched import Launched
+from gateway.exchanges.access.offers import Offer, offers
+from gateway.exchanges.access.staff import name_of
+from gateway.exchanges.casework.by_hand import OwnPatient
+from gateway.exchanges.lookup.grounds import Grounds
 from gateway.fhir import systems
 from gateway.fhir.outcomes import Forbidden
 from gateway.store import clock

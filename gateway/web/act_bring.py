@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from gateway.exchanges.access.staff import name_of
 from gateway.exchanges.agencies import profile
-from gateway.exchanges.dispute_record import Dispute, dispute_record
-from gateway.exchanges.grounds import NONE
-from gateway.exchanges.request_contact import ContactRequest, request_contact
-from gateway.exchanges.staff import name_of
+from gateway.exchanges.casework.dispute_record import Dispute, dispute_record
+from gateway.exchanges.casework.request_contact import ContactRequest, request_contact
+from gateway.exchanges.lookup.grounds import NONE
 from gateway.fhir.outcomes import NotFound, Unprocessable
 from gateway.web import act
 from gateway.web.forms import Faults, Field, Options, fault_of, read

@@ -6,9 +6,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from gateway.exchanges.markers import BY_HAND, MarkRequest, end_marker, set_marker
-from gateway.exchanges.record_relationship import RelationshipRequest, record_relationship
-from gateway.exchanges.resources import SearchRequest, search_resources
+from gateway.exchanges.casework.markers import BY_HAND, MarkRequest, end_marker, set_marker
+from gateway.exchanges.casework.record_relationship import RelationshipRequest, record_relationship
+from gateway.exchanges.records.resources import SearchRequest, search_resources
 from gateway.fhir.codes import MARKERS
 from gateway.fhir.elements import coding
 from gateway.fhir.outcomes import Conflict, NotFound, Unprocessable

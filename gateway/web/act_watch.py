@@ -7,9 +7,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from gateway.exchanges.manage_subscription import OwnSubscription, end_subscription
-from gateway.exchanges.own_watches import WatchesOf, own_watches
-from gateway.exchanges.subscribe import Subscribe, subscribe
+from gateway.exchanges.casework.own_watches import WatchesOf, own_watches
+from gateway.exchanges.notices.manage_subscription import OwnSubscription, end_subscription
+from gateway.exchanges.notices.subscribe import Subscribe, subscribe
 from gateway.fhir import systems
 from gateway.fhir.dates import whole_day
 from gateway.notification.duty import ENGLAND

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gateway.disclosure.wish_forms import OWN_KINDS, Said, Wish, faults_of
 from gateway.exchanges.agencies import profile
-from gateway.exchanges.record_wish import WishRequest, record_wish
+from gateway.exchanges.wishes.record_wish import WishRequest, record_wish
 from gateway.fhir import systems
 from gateway.fhir.codes import AGENCY_KINDS
 from gateway.web import act

@@ -16,8 +16,8 @@ from starlette.responses import Response
 
 from gateway.audit.questions import QUESTIONS, Question, search_of
 from gateway.audit.told import Facts
-from gateway.exchanges.ask_question import Asked, Lines, ask_question
-from gateway.exchanges.search_audit import HEAD
+from gateway.exchanges.log.ask_question import Asked, Lines, ask_question
+from gateway.exchanges.log.search_audit import HEAD
 from gateway.fhir import systems
 from gateway.identity import nhs_number
 from gateway.notification.duty import ENGLAND

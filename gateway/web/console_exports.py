@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
-from gateway.exchanges.bulk_audit import (
+from gateway.exchanges.log.bulk_audit import (
     GONE,
     Bulk,
     BulkAsked,
@@ -23,7 +23,7 @@ from gateway.exchanges.bulk_audit import (
     plan_on,
     start_bulk,
 )
-from gateway.exchanges.search_audit import LATEST, AuditQuery
+from gateway.exchanges.log.search_audit import LATEST, AuditQuery
 from gateway.fhir.outcomes import NotFound
 from gateway.store import clock
 from gateway.web import render

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from gateway.exchanges.access.staff import name_of
 from gateway.exchanges.reviews import OUTCOMES, Closing, Item, OwnQueue, close_review, list_reviews
-from gateway.exchanges.staff import name_of
 from gateway.fhir.outcomes import Unprocessable
 from gateway.store import clock
 from gateway.web import words

@@ -11,13 +11,13 @@ from typing import Any
 from starlette.responses import Response
 
 from gateway.disclosure.override import ALERT_REASONS, ALERT_TYPES, LEAST_JUSTIFICATION, goes_together, is_justified
-from gateway.exchanges.charge import OVER, retry_after
-from gateway.exchanges.launched import Launched
-from gateway.exchanges.look_up_status import look_up_status
-from gateway.exchanges.lookups import LookupAnswer, LookupRequest
-from gateway.exchanges.offers import Offer, offers
-from gateway.exchanges.read_own_wishes import OwnWishes, read_own_wishes
-from gateway.exchanges.staff import name_of
+from gateway.exchanges.access.launched import Launched
+from gateway.exchanges.access.offers import Offer, offers
+from gateway.exchanges.access.staff import name_of
+from gateway.exchanges.lookup.charge import OVER, retry_after
+from gateway.exchanges.lookup.look_up_status import look_up_status
+from gateway.exchanges.lookup.lookups import LookupAnswer, LookupRequest
+from gateway.exchanges.wishes.read_own_wishes import OwnWishes, read_own_wishes
 from gateway.fhir import systems
 from gateway.store import clock
 from gateway.web import family_answer

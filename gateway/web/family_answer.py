@@ -9,9 +9,9 @@ from gateway.disclosure.family_picture import called, responsibility, says, svg
 from gateway.disclosure.purposes import Purpose
 from gateway.disclosure.release import STATUS_DISPLAY
 from gateway.disclosure.wording import Wording, Words
+from gateway.exchanges.access.launched import Launched
 from gateway.exchanges.agencies import profile
-from gateway.exchanges.launched import Launched
-from gateway.exchanges.lookups import Group, LookupAnswer
+from gateway.exchanges.lookup.lookups import Group, LookupAnswer
 from gateway.fhir.codes import Answer
 from gateway.store.ledger import Feed
 from gateway.web.desks import Desk, desk_of, desks_of

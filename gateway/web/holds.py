@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from gateway.exchanges.ask_erasure import EraseRequest, ErasureRequest, OwnErasures, ask_erasure, list_erasures, withdraw_erasure
-from gateway.exchanges.erase_person import erase_person
-from gateway.exchanges.erasures import GROUNDS
-from gateway.exchanges.legal_holds import LEAST_REASON, HoldRequest, LiftHold, OwnHolds, lift_hold, list_holds, set_hold
+from gateway.exchanges.records.erasures import GROUNDS
+from gateway.exchanges.subjects.ask_erasure import (
+    EraseRequest,
+    ErasureRequest,
+    OwnErasures,
+    ask_erasure,
+    list_erasures,
+    withdraw_erasure,
+)
+from gateway.exchanges.subjects.erase_person import erase_person
+from gateway.exchanges.subjects.legal_holds import LEAST_REASON, HoldRequest, LiftHold, OwnHolds, lift_hold, list_holds, set_hold
 from gateway.fhir import systems
 from gateway.fhir.outcomes import Unprocessable
 from gateway.identity import nhs_number

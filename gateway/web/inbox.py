@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from gateway.exchanges.acknowledge_notice import Acknowledgement, acknowledge_notice
-from gateway.exchanges.close_call_back import CloseCallBack, close_call_back
-from gateway.exchanges.list_call_backs import ListCallBacks, list_call_backs
-from gateway.exchanges.list_notices import ListNotices, NoticeLine, NoticePage, list_notices
+from gateway.exchanges.casework.close_call_back import CloseCallBack, close_call_back
+from gateway.exchanges.casework.list_call_backs import ListCallBacks, list_call_backs
+from gateway.exchanges.notices.acknowledge_notice import Acknowledgement, acknowledge_notice
+from gateway.exchanges.notices.list_notices import ListNotices, NoticeLine, NoticePage, list_notices
 from gateway.fhir.outcomes import BadRequest, Unprocessable
 from gateway.store import clock
 from gateway.web.desks import Desk, desk_of, desks_at

@@ -18,9 +18,9 @@ from urllib.parse import urlencode
 import orjson
 from starlette.responses import Response
 
-from gateway.exchanges import sent_patient
-from gateway.exchanges.launch import Arrived, Close, Launch, Opened, close_launch, launch
-from gateway.exchanges.launched import LaunchSystem, PatientInContext, launch_system_of
+from gateway.exchanges.access.launch import Arrived, Close, Launch, Opened, close_launch, launch
+from gateway.exchanges.access.launched import LaunchSystem, PatientInContext, launch_system_of
+from gateway.exchanges.lookup import sent_patient
 from gateway.fhir.outcomes import Forbidden, Unavailable
 from gateway.partners.id_tokens import Attempt, Expected, kid_of, user_and_roles
 from gateway.partners.issuers import IssuerFault

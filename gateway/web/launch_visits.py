@@ -22,8 +22,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.exchanges.access.launched import Launched, launched_of
 from gateway.exchanges.context import Context
-from gateway.exchanges.launched import Launched, launched_of
 from gateway.store import launches, sessions
 from gateway.store.ledger import Feed, Ledger
 from gateway.store.vault import Broken

@@ -8,12 +8,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from gateway.exchanges.confirm_relationship import confirm_relationship, reject_relationship, state_relationship
-from gateway.exchanges.dispute_record import accept_dispute, close_dispute
-from gateway.exchanges.questions import Answered, list_questions
-from gateway.exchanges.record_relationship import TO_CONFIRM
+from gateway.exchanges.access.staff import name_of
+from gateway.exchanges.casework.confirm_relationship import confirm_relationship, reject_relationship, state_relationship
+from gateway.exchanges.casework.dispute_record import accept_dispute, close_dispute
+from gateway.exchanges.casework.questions import Answered, list_questions
+from gateway.exchanges.casework.record_relationship import TO_CONFIRM
 from gateway.exchanges.reviews import Item, OwnQueue
-from gateway.exchanges.staff import name_of
 from gateway.fhir.outcomes import Unprocessable
 from gateway.identity import nhs_number
 from gateway.store import clock

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from gateway.disclosure.agreements import CLASS_TIERS
 from gateway.disclosure.wording import CLASSES, Words
 from gateway.exchanges.agencies import profile
-from gateway.exchanges.check_share import ShareAnswer, Verdict, answer_openly
-from gateway.exchanges.check_share_openly import NAME, OpenQuestion, check_share_openly
+from gateway.exchanges.lookup.check_share import ShareAnswer, Verdict, answer_openly
+from gateway.exchanges.lookup.check_share_openly import NAME, OpenQuestion, check_share_openly
 from gateway.exchanges.record_refusal import NOBODY
 from gateway.store import clock
 from gateway.store.ledger import Feed

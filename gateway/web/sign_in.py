@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from gateway.exchanges.sign_in import Proved, SignedIn, SignIn, sign_in
-from gateway.exchanges.sign_out import SignOut, sign_out
-from gateway.exchanges.staff import Provider, provider_of
+from gateway.exchanges.access.sign_in import Proved, SignedIn, SignIn, sign_in
+from gateway.exchanges.access.sign_out import SignOut, sign_out
+from gateway.exchanges.access.staff import Provider, provider_of
 from gateway.fhir.outcomes import Forbidden, NotFound, Unavailable
 from gateway.partners.id_tokens import Attempt, Expected, kid_of, user_and_roles
 from gateway.partners.issuers import IssuerFault, Published

@@ -14,11 +14,11 @@ from typing import Any
 from starlette.responses import Response
 
 from gateway.disclosure.subject_report import REASONS, Fact, as_text
-from gateway.exchanges.approve_report import approve_report, withdraw_report
-from gateway.exchanges.decide_on_report import DecideRequest, decide_on_report
-from gateway.exchanges.give_report import GiveRequest, OwnReports, give_report, list_reports, look_at_report
-from gateway.exchanges.prepare_report import PrepareRequest, prepare_report
-from gateway.exchanges.subject_reports import LEAST_REASON, NOT_HERE, ReportRequest, SubjectReport
+from gateway.exchanges.subjects.approve_report import approve_report, withdraw_report
+from gateway.exchanges.subjects.decide_on_report import DecideRequest, decide_on_report
+from gateway.exchanges.subjects.give_report import GiveRequest, OwnReports, give_report, list_reports, look_at_report
+from gateway.exchanges.subjects.prepare_report import PrepareRequest, prepare_report
+from gateway.exchanges.subjects.subject_reports import LEAST_REASON, NOT_HERE, ReportRequest, SubjectReport
 from gateway.fhir import systems
 from gateway.fhir.outcomes import NotFound, Unprocessable
 from gateway.identity import nhs_number

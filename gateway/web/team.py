@@ -14,12 +14,12 @@ from typing import Any
 from starlette.responses import Response
 
 from gateway.disclosure.purposes import Purpose
-from gateway.exchanges.keep_case_list import OwnLists, list_case_lists
-from gateway.exchanges.list_notices import ListNotices, list_notices
-from gateway.exchanges.look_up_status import LookupRequest, look_up_status
-from gateway.exchanges.lookups import LookupAnswer
-from gateway.exchanges.review_case_list import PAGE, CaseLine, ListPage, Reviewed, review_case_list
-from gateway.exchanges.subscribe import NO_SUCH_LIST
+from gateway.exchanges.casework.keep_case_list import OwnLists, list_case_lists
+from gateway.exchanges.casework.review_case_list import PAGE, CaseLine, ListPage, Reviewed, review_case_list
+from gateway.exchanges.lookup.look_up_status import LookupRequest, look_up_status
+from gateway.exchanges.lookup.lookups import LookupAnswer
+from gateway.exchanges.notices.list_notices import ListNotices, list_notices
+from gateway.exchanges.notices.subscribe import NO_SUCH_LIST
 from gateway.exchanges.tick import Tick
 from gateway.fhir.codes import MARKERS
 from gateway.fhir.outcomes import BadRequest, NotFound

@@ -18,10 +18,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.disclosure.requester import Requester
+from gateway.exchanges.access.launched import Launched
+from gateway.exchanges.access.staff import Staff, name_of, staff_of
 from gateway.exchanges.context import Context, new_id
-from gateway.exchanges.launched import Launched
 from gateway.exchanges.record_refusal import NOBODY, Refusal, RefusalNotes, record_refusal
-from gateway.exchanges.staff import Staff, name_of, staff_of
 from gateway.exchanges.tick import Tick
 from gateway.fhir.outcomes import BadRequest, Forbidden, GatewayError, TooLarge, Unavailable
 from gateway.partners.issuers import Issuers

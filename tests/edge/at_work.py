@@ -6,9 +6,9 @@ import secrets
 from contextlib import suppress
 
 from gateway.demo.people import Person
-from gateway.exchanges.administer_launch import add_launch_system
-from gateway.exchanges.launch import Arrived, Launch, launch
-from gateway.exchanges.launched import LaunchSystem, PatientInContext
+from gateway.exchanges.access.administer_launch import add_launch_system
+from gateway.exchanges.access.launch import Arrived, Launch, launch
+from gateway.exchanges.access.launched import LaunchSystem, PatientInContext
 from gateway.fhir.outcomes import Conflict
 from gateway.store import clock
 from gateway.store.launches import launch_token

@@ -11,8 +11,8 @@ import httpx
 from gateway.demo import people
 from gateway.demo.people import Person
 from gateway.demo.record_system import CLIENT, DemoRecordSystem, answered
-from gateway.exchanges.administer_launch import add_launch_system
-from gateway.exchanges.launched import LaunchSystem
+from gateway.exchanges.access.administer_launch import add_launch_system
+from gateway.exchanges.access.launched import LaunchSystem
 from tests.edge.issuer import Browser
 from tests.world import BASE, World
 

@@ -20,8 +20,8 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from gateway.exchanges.administer_sign_in import add_provider
-from gateway.exchanges.staff import Provider
+from gateway.exchanges.access.administer_sign_in import add_provider
+from gateway.exchanges.access.staff import Provider
 from tests.world import BASE, World
 
 CLIENT = "gateway-at-agency"

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.demo import people
 from gateway.demo.client import signed
 from gateway.demo.people import Person
-from gateway.exchanges.register_card_client import CardRegistration, register_card_client
+from gateway.exchanges.access.register_card_client import CardRegistration, register_card_client
 from gateway.fhir import systems
 from tests.world import BASE, World
 

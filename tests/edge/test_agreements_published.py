@@ -20,10 +20,10 @@ from gateway.deployment import StartRefused, unsigned_agreements
 from gateway.disclosure.agreement_signatures import addition_text, agreement_text, ending_text, revocation_text, signature_of
 from gateway.disclosure.agreements import document_id
 from gateway.disclosure.purposes import PolicyFault
-from gateway.exchanges.approvers import EndOfApprover, NewApprover, add_approver, end_approver, public_key_of
-from gateway.exchanges.look_up_status import LookupRequest, look_up_status
-from gateway.exchanges.publish_agreement import Changed, NewAgreement, Revocation, publish_agreement, revoke_agreement
-from gateway.exchanges.simulate_agreement import Rehearsal, decided, decisions_after
+from gateway.exchanges.agreements.approvers import EndOfApprover, NewApprover, add_approver, end_approver, public_key_of
+from gateway.exchanges.agreements.publish_agreement import Changed, NewAgreement, Revocation, publish_agreement, revoke_agreement
+from gateway.exchanges.log.simulate_agreement import Rehearsal, decided, decisions_after
+from gateway.exchanges.lookup.look_up_status import LookupRequest, look_up_status
 from gateway.fhir.outcomes import Conflict, Forbidden, GatewayError, Unprocessable
 from gateway.settings import HERE, Settings
 from gateway.store import migrate, tables

@@ -11,7 +11,7 @@ import pytest
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, COUNCIL, LEO, RUBY, STRANGER, TRUST
 from gateway.exchanges import administer
-from gateway.exchanges.search_audit import AuditQuery, render, statement_of
+from gateway.exchanges.log.search_audit import AuditQuery, render, statement_of
 from gateway.fhir import systems
 from tests.data.edge import exchange, flag, is_valid, log_of, message, outcome, plain
 from tests.world import At, World
@@ -147,7 +147,7 @@ async def test_the_askers_own_view_is_the_same_whatever_was_answered(
 async def _visible(world: World, asker: At) -> list[dict[str, Any]]:
     """The lookups of an asker as its own auditor's search would render them."""
     from gateway.disclosure.requester import Requester
-    from gateway.exchanges.search_audit import open_entry
+    from gateway.exchanges.log.search_audit import open_entry
 
     agency = next(one.agency for one in people.CLIENTS if one.id == asker.client_id)
     query = AuditQuery(Requester("auditor", agency, frozenset()), exchange="look_up_status", agent=asker.user)

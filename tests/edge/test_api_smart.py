@@ -156,7 +156,7 @@ async def test_an_assertion_counts_once_whatever_worker_sees_it(
 async def _exchange(gateway: deployment.Gateway, signed: str) -> Any:
     """The token exchange as the endpoint runs it."""
     from gateway.api import oauth, smart
-    from gateway.exchanges.issue_token import issue_token
+    from gateway.exchanges.access.issue_token import issue_token
 
     form = smart.TokenForm(signed, smart.parse_scopes(SCOPE))
     return await gateway.ledger.run_alone(issue_token, oauth._request(gateway.edge, form, "r"))

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.demo import people
 from gateway.demo.people import AMINA, LEO, STRANGER
-from gateway.exchanges import replay_events
 from gateway.exchanges.context import new_id
+from gateway.exchanges.notices import replay_events
 from gateway.fhir import systems
 from tests.data.edge import count_rows, exchange, is_valid, log_of, outcome, plain, without_log
 from tests.world import BASE, At, World

@@ -30,10 +30,10 @@ from gateway.audit.vouched import HOUR, INCONSISTENT, SIGNS, Witness
 from gateway.cosigning import AGAIN_AFTER, Desk, ask_witnesses, sign_and_ask, take_up
 from gateway.demo.people import AMINA, COUNCIL, STRANGER, TRUST, Person
 from gateway.deployment import Gateway
-from gateway.exchanges.decide_notice import Unvouched
-from gateway.exchanges.declare_restore import Lost, check_lost, declare_restore
-from gateway.exchanges.lease_notice import Due, lease_notice
-from gateway.exchanges.witnesses import NewWitness, add_witness, remove_witness, witness_log
+from gateway.exchanges.log.declare_restore import Lost, check_lost, declare_restore
+from gateway.exchanges.log.witnesses import NewWitness, add_witness, remove_witness, witness_log
+from gateway.exchanges.notices.decide_notice import Unvouched
+from gateway.exchanges.notices.lease_notice import Due, lease_notice
 from gateway.fhir.outcomes import Conflict, GatewayError, Unprocessable
 from gateway.partners.witnesses import Replied
 from gateway.store import clock, witnesses

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.demo import people
 from gateway.demo.people import AMINA, COUNCIL, LEO, STRANGER, TRUST
-from gateway.exchanges import bulk_audit, find_entries, search_audit
+from gateway.exchanges.log import bulk_audit, find_entries, search_audit
 from gateway.fhir import systems
 from tests.data.edge import exchange, is_valid, log_of, outcome
 from tests.edge.durable import change

@@ -10,15 +10,15 @@ import pytest
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, COUNCIL, HEALTH_VISITING, LEO, RUBY, STRANGER, TRUST, VOLUNTARY, Person
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.by_hand import OwnPatient
-from gateway.exchanges.confirm_relationship import confirm_relationship, reject_relationship, state_relationship
-from gateway.exchanges.dispute_record import Dispute, accept_dispute, close_dispute, dispute_record
-from gateway.exchanges.grounds import NONE, Grounds
-from gateway.exchanges.interests import Interests, record_interests
-from gateway.exchanges.markers import MarkRequest, end_marker, set_marker
-from gateway.exchanges.questions import Answered, list_questions
-from gateway.exchanges.record_relationship import RelationshipRequest, record_relationship
-from gateway.exchanges.resources import SearchRequest, search_resources
+from gateway.exchanges.casework.by_hand import OwnPatient
+from gateway.exchanges.casework.confirm_relationship import confirm_relationship, reject_relationship, state_relationship
+from gateway.exchanges.casework.dispute_record import Dispute, accept_dispute, close_dispute, dispute_record
+from gateway.exchanges.casework.markers import MarkRequest, end_marker, set_marker
+from gateway.exchanges.casework.questions import Answered, list_questions
+from gateway.exchanges.casework.record_relationship import RelationshipRequest, record_relationship
+from gateway.exchanges.lookup.grounds import NONE, Grounds
+from gateway.exchanges.lookup.interests import Interests, record_interests
+from gateway.exchanges.records.resources import SearchRequest, search_resources
 from gateway.exchanges.reviews import Item, OwnQueue
 from gateway.fhir.outcomes import Conflict, Forbidden, GatewayError, NotFound, Unprocessable
 from tests.data.edge import count_rows, exchange, log_of, without_log

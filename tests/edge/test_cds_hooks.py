@@ -14,8 +14,8 @@ from gateway.api.edge import PAGE, TICK
 from gateway.audit.entry import DONE, Kind
 from gateway.demo.people import AMINA, LEO, STRANGER, Person
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.charge import charge_for
 from gateway.exchanges.lines import line
+from gateway.exchanges.lookup.charge import charge_for
 from gateway.fhir.codes import CARD_OVERRIDES, HOOKS
 from gateway.settings import Settings
 from gateway.store import clock

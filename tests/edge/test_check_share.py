@@ -9,7 +9,7 @@ import pytest
 
 from gateway.demo.people import AGENCIES, AMINA, COUNCIL, SCHOOL_NURSING, TRUST, VOLUNTARY
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.check_share import ShareAnswer, ShareRequest, check_share
+from gateway.exchanges.lookup.check_share import ShareAnswer, ShareRequest, check_share
 from gateway.fhir import systems
 from gateway.store import clock
 from gateway.store.ledger import Feed, Moment

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.audit.questions import QUESTIONS, Question
 from gateway.demo.people import AMINA, COUNCIL, STRANGER, TRUST
-from gateway.exchanges import bulk_audit
+from gateway.exchanges.log import bulk_audit
 from gateway.settings import Settings
 from gateway.web.console_cells import as_csv
 from tests.edge.guardians import opened_in_danger, overrides, settled, urgent

@@ -14,12 +14,12 @@ from gateway.audit.questions import BY_NAME, search_of
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, COUNCIL, LEO, SCHOOL_NURSING, STRANGER, TRUST, Person
 from gateway.disclosure.requester import Requester
+from gateway.exchanges.access.keep_staff import StaffRegister, keep_staff, read_staff
 from gateway.exchanges.administer import OPERATOR
-from gateway.exchanges.ask_question import Asked, Lines, ask_question
 from gateway.exchanges.context import entry_id
-from gateway.exchanges.keep_staff import StaffRegister, keep_staff, read_staff
 from gateway.exchanges.lines import line
-from gateway.exchanges.record_check import Check, record_check
+from gateway.exchanges.log.ask_question import Asked, Lines, ask_question
+from gateway.exchanges.log.record_check import Check, record_check
 from gateway.exchanges.reviews import MOST_OPEN, Closing, Matter, close_review, opening
 from gateway.fhir import systems
 from gateway.settings import Settings

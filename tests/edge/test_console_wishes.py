@@ -11,8 +11,8 @@ from gateway.audit.questions import BY_NAME, search_of
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, COUNCIL, LEO, TRUST
 from gateway.disclosure.requester import Requester
-from gateway.exchanges import question_wishes
-from gateway.exchanges.ask_question import Asked, ask_question
+from gateway.exchanges.log import question_wishes
+from gateway.exchanges.log.ask_question import Asked, ask_question
 from gateway.exchanges.reviews import OVERRIDE_ALERT, Closing, close_review, open_item
 from gateway.reconciling import find_in
 from gateway.settings import Settings

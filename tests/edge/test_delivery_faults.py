@@ -41,7 +41,7 @@ async def one_post(one: Desk, total: float = 1.0, **headers: str) -> tuple[Any, 
 
 def test_an_attempt_takes_fifteen_seconds_at_most() -> None:
     """The bound is on all of it together, and it ends well before the lease does."""
-    from gateway.exchanges.lease_notice import LEASE
+    from gateway.exchanges.notices.lease_notice import LEASE
     from gateway.store import clock
 
     assert Courier().total == delivery.TOTAL == 15.0

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.deliverer import DECIDED, post_of
-from gateway.exchanges.give_back_notice import give_back_notice
-from gateway.exchanges.lease_notice import Due, NoticeLease, lease_notice
+from gateway.exchanges.notices.give_back_notice import give_back_notice
+from gateway.exchanges.notices.lease_notice import Due, NoticeLease, lease_notice
 from gateway.store import clock
 from tests.edge.desks import admit, council_hears_of, desk, patients, until
 from tests.edge.durable import ask, change

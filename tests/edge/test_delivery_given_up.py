@@ -6,8 +6,8 @@ from typing import Any
 
 from gateway.deliverer import Deliverer
 from gateway.demo.people import COUNCIL, TRUST
-from gateway.exchanges.given_up import UNDELIVERED
-from gateway.exchanges.replay_notices import Replay
+from gateway.exchanges.notices.given_up import UNDELIVERED
+from gateway.exchanges.notices.replay_notices import Replay
 from gateway.exchanges.reviews import open_item
 from gateway.listing.outbox import replay_all, summary
 from gateway.notification.schedule import STEPS

@@ -11,8 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.deliverer import post_of
-from gateway.exchanges.lease_notice import LEASE, Due, Lease, NotDue, lease_notice
-from gateway.exchanges.settle_notice import Settlement, settle_notice
+from gateway.exchanges.notices.lease_notice import LEASE, Due, Lease, NotDue, lease_notice
+from gateway.exchanges.notices.settle_notice import Settlement, settle_notice
 from gateway.notification import signatures
 from gateway.notification.schedule import Posted
 from gateway.store import outbox

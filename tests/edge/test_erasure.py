@@ -12,7 +12,9 @@ import pytest
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, COUNCIL, LEO, RUBY, STRANGER, TRUST, Person
 from gateway.demo.receiver import Receiver
-from gateway.exchanges.ask_erasure import (
+from gateway.exchanges.records.erasures import Erasure
+from gateway.exchanges.reviews import OwnQueue, list_reviews
+from gateway.exchanges.subjects.ask_erasure import (
     EraseRequest,
     ErasureRequest,
     OwnErasures,
@@ -20,12 +22,10 @@ from gateway.exchanges.ask_erasure import (
     list_erasures,
     withdraw_erasure,
 )
-from gateway.exchanges.ask_expired import ExpiredRequest, ask_expired
-from gateway.exchanges.erase_person import Again, erase_person, replay_erasure
-from gateway.exchanges.erasures import Erasure
-from gateway.exchanges.legal_holds import OwnHolds, list_holds
-from gateway.exchanges.reviews import OwnQueue, list_reviews
-from gateway.exchanges.shield import ShieldRequest, set_shield
+from gateway.exchanges.subjects.ask_expired import ExpiredRequest, ask_expired
+from gateway.exchanges.subjects.erase_person import Again, erase_person, replay_erasure
+from gateway.exchanges.subjects.legal_holds import OwnHolds, list_holds
+from gateway.exchanges.wishes.shield import ShieldRequest, set_shield
 from gateway.fhir.outcomes import Conflict, Forbidden, NotFound, Unprocessable
 from gateway.store import clock
 from gateway.store.audit_log import LAST_CHECKPOINT

@@ -13,8 +13,8 @@ import pytest
 from gateway.api.edge import PAGE, TICK
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, LEO, STRANGER, TRUST
-from gateway.exchanges.launched import Launched, PatientInContext
-from gateway.exchanges.offers import offers
+from gateway.exchanges.access.launched import Launched, PatientInContext
+from gateway.exchanges.access.offers import offers
 from gateway.fhir import systems
 from gateway.settings import Settings
 from gateway.store import clock

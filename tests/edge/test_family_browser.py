@@ -13,9 +13,9 @@ import pytest
 from gateway.demo.people import AMINA, BETH, LEO, STRANGER, TRUST, Person
 from gateway.demo.provider import DemoProvider
 from gateway.demo.record_system import CLIENT, DemoRecordSystem
-from gateway.exchanges.administer_launch import add_launch_system
-from gateway.exchanges.launched import LaunchSystem
-from gateway.exchanges.register_card_client import CardRegistration, register_card_client
+from gateway.exchanges.access.administer_launch import add_launch_system
+from gateway.exchanges.access.launched import LaunchSystem
+from gateway.exchanges.access.register_card_client import CardRegistration, register_card_client
 from gateway.settings import Settings
 from tests.edge.durable import change
 from tests.edge.guardians import IN_DANGER, JUSTIFICATION, opened_in_danger, settled

@@ -11,9 +11,9 @@ import pytest
 from gateway.demo import people
 from gateway.demo.people import AMINA, COUNCIL, TRUST
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.lease_notice import NotDue
-from gateway.exchanges.raise_overdue import Late, raise_overdue
-from gateway.exchanges.shield import ShieldRequest, set_shield
+from gateway.exchanges.notices.lease_notice import NotDue
+from gateway.exchanges.notices.raise_overdue import Late, raise_overdue
+from gateway.exchanges.wishes.shield import ShieldRequest, set_shield
 from gateway.fhir import resources, systems
 from gateway.follow_up import raise_all
 from gateway.notification.answers import ACKNOWLEDGEMENTS

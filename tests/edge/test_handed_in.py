@@ -18,7 +18,7 @@ import pytest
 from gateway import app as wiring
 from gateway import background, handed_in
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.hand_in import MOST_WAITING, PART_BYTES, Handed, handed_by_id, take_in
+from gateway.exchanges.records.hand_in import MOST_WAITING, PART_BYTES, Handed, handed_by_id, take_in
 from gateway.fhir.outcomes import BadRequest, TooLarge
 from gateway.handed_in import Parts, load_handed_in
 from gateway.identity import nhs_number

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import select
 
 from gateway.demo.people import AMINA, BETH, COUNCIL, LEO, TRUST
+from gateway.exchanges.access.administer_launch import add_launch_system, remove_launch_system
+from gateway.exchanges.access.administer_sign_in import Ending, end_sessions
+from gateway.exchanges.access.launched import LaunchSystem
 from gateway.exchanges.administer import revoke_client
-from gateway.exchanges.administer_launch import add_launch_system, remove_launch_system
-from gateway.exchanges.administer_sign_in import Ending, end_sessions
-from gateway.exchanges.launched import LaunchSystem
 from gateway.fhir import systems
 from gateway.fhir.outcomes import Conflict, Unprocessable
 from gateway.store import tables

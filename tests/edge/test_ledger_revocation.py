@@ -15,9 +15,9 @@ from gateway.audit.entry import Entry, parse
 from gateway.demo import people
 from gateway.demo.people import AMINA, TRUST, VOLUNTARY
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.look_up_status import LookupRequest, look_up_status
-from gateway.exchanges.resources import WriteRequest, write_resource
-from gateway.exchanges.shield import ShieldRequest, lift_shield, set_shield
+from gateway.exchanges.lookup.look_up_status import LookupRequest, look_up_status
+from gateway.exchanges.records.resources import WriteRequest, write_resource
+from gateway.exchanges.wishes.shield import ShieldRequest, lift_shield, set_shield
 from gateway.fhir import systems
 from gateway.store import audit_log
 from gateway.store.ledger_postgres import PostgresLedger

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from gateway.exchanges import administer
-from gateway.exchanges.issue_token import ADD_ASSERTION
-from gateway.exchanges.look_up_status import LookupRequest, look_up_status
+from gateway.exchanges.access.issue_token import ADD_ASSERTION
+from gateway.exchanges.lookup.look_up_status import LookupRequest, look_up_status
 from gateway.fhir.outcomes import Conflict, Unavailable
 from gateway.settings import Settings
 from gateway.store.ledger import Outcome

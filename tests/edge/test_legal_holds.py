@@ -8,8 +8,8 @@ import pytest
 
 from gateway.demo import people
 from gateway.demo.people import AMINA, COUNCIL, LEO, STRANGER, TRUST, Person
-from gateway.exchanges.ask_erasure import EraseRequest, ask_erasure
-from gateway.exchanges.legal_holds import HoldRequest, LegalHold, LiftHold, OwnHolds, lift_hold, list_holds, set_hold
+from gateway.exchanges.subjects.ask_erasure import EraseRequest, ask_erasure
+from gateway.exchanges.subjects.legal_holds import HoldRequest, LegalHold, LiftHold, OwnHolds, lift_hold, list_holds, set_hold
 from gateway.fhir.outcomes import Conflict, NotFound, Unprocessable
 from tests.edge.test_subject_access import facts_of, look, number, prepare, recorded, staff
 from tests.world import World

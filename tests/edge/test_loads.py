@@ -22,9 +22,9 @@ from gateway.api.records import sender_of
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.load_file_once import FileLoaded
-from gateway.exchanges.preview_record import Effect, preview_record
-from gateway.exchanges.receive_record import Record
+from gateway.exchanges.records.load_file_once import FileLoaded
+from gateway.exchanges.records.preview_record import Effect, preview_record
+from gateway.exchanges.records.receive_record import Record
 from gateway.mapping import read
 from gateway.settings import Settings
 from tests.edge.durable import ask

@@ -14,7 +14,7 @@ from gateway.api.loading import Desk
 from gateway.api.records import sender_of
 from gateway.demo import people
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.approve_map import MapApproval, approval_text, approve_map
+from gateway.exchanges.agreements.approve_map import MapApproval, approval_text, approve_map
 from gateway.fhir.outcomes import Conflict, Forbidden, Unprocessable
 from gateway.mapping import load
 from gateway.mapping.explain import fingerprint

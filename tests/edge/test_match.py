@@ -9,7 +9,7 @@ import pytest
 
 from gateway.api.edge import PAGE
 from gateway.demo.people import AMINA, BETH, COUNCIL, LA_CODE, LEO, RUBY, STRANGER, Person
-from gateway.exchanges.match_patient import MOST_SHARING
+from gateway.exchanges.lookup.match_patient import MOST_SHARING
 from gateway.fhir import systems
 from tests.data.edge import exchange, is_valid, log_of, outcome, plain
 from tests.edge.durable import ask

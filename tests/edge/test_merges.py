@@ -9,8 +9,8 @@ import pytest
 
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, LEO, TRUST, Person
-from gateway.exchanges.ask_erasure import ErasureRequest
-from gateway.exchanges.erase_person import Again, erase_person, replay_erasure
+from gateway.exchanges.subjects.ask_erasure import ErasureRequest
+from gateway.exchanges.subjects.erase_person import Again, erase_person, replay_erasure
 from gateway.fhir import systems
 from gateway.fhir.outcomes import Conflict
 from tests.edge.durable import ask

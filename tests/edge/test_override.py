@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from gateway.api.edge import TICK
 from gateway.demo.people import AMINA, STRANGER, Person
-from gateway.exchanges.search_audit import open_entry
+from gateway.exchanges.log.search_audit import open_entry
 from gateway.settings import Settings
 from gateway.store import clock
 from gateway.store.sql import Read, Statement

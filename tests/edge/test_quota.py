@@ -13,12 +13,12 @@ from gateway.demo import people
 from gateway.demo.people import AMINA, STRANGER, Person
 from gateway.disclosure.requester import Requester
 from gateway.exchanges import administer
-from gateway.exchanges.by_hand import OwnPatient
-from gateway.exchanges.charge import charge_for
-from gateway.exchanges.dispute_record import Dispute, dispute_record
-from gateway.exchanges.grounds import Grounds
-from gateway.exchanges.look_up_status import LookupRequest, look_up_status
-from gateway.exchanges.record_relationship import RelationshipRequest, record_relationship
+from gateway.exchanges.casework.by_hand import OwnPatient
+from gateway.exchanges.casework.dispute_record import Dispute, dispute_record
+from gateway.exchanges.casework.record_relationship import RelationshipRequest, record_relationship
+from gateway.exchanges.lookup.charge import charge_for
+from gateway.exchanges.lookup.grounds import Grounds
+from gateway.exchanges.lookup.look_up_status import LookupRequest, look_up_status
 from gateway.fhir.outcomes import TooMany
 from gateway.settings import Settings
 from gateway.store import clock

@@ -12,8 +12,8 @@ from sqlalchemy import Text, bindparam, update
 from gateway.audit.entry import DONE, Kind
 from gateway.demo.people import AMINA, BETH, LEO, STRANGER, Person, day
 from gateway.exchanges.administer import OPERATOR
-from gateway.exchanges.find_reviews import AFTER_WISH, ASKED_OFTEN, MANY, NO_CASE
 from gateway.exchanges.lines import line
+from gateway.exchanges.log.find_reviews import AFTER_WISH, ASKED_OFTEN, MANY, NO_CASE
 from gateway.listing.reviews import review_rows
 from gateway.reconciling import find_daily, find_in
 from gateway.store import clock, reviews

@@ -12,7 +12,7 @@ import pytest
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, TRUST, Person
 from gateway.disclosure.requester import Requester
-from gateway.exchanges.receive_record import Record, receive_record
+from gateway.exchanges.records.receive_record import Record, receive_record
 from gateway.fhir import systems
 from gateway.mapping import Sender, read
 from tests.edge.desks import council_hears_of, desk

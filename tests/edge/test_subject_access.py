@@ -10,13 +10,13 @@ from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, COUNCIL, LEO, RUBY, STRANGER, TRUST, VOLUNTARY, Person
 from gateway.disclosure.requester import Requester
 from gateway.disclosure.subject_report import LOG, as_text
-from gateway.exchanges.approve_report import approve_report, withdraw_report
-from gateway.exchanges.decide_on_report import DecideRequest, decide_on_report
-from gateway.exchanges.give_report import GiveRequest, OwnReports, give_report, list_reports, look_at_report
-from gateway.exchanges.interests import Interests, record_interests
-from gateway.exchanges.prepare_report import PrepareRequest, prepare_report
-from gateway.exchanges.shield import ShieldRequest, set_shield
-from gateway.exchanges.subject_reports import ReportRequest, SubjectReport
+from gateway.exchanges.lookup.interests import Interests, record_interests
+from gateway.exchanges.subjects.approve_report import approve_report, withdraw_report
+from gateway.exchanges.subjects.decide_on_report import DecideRequest, decide_on_report
+from gateway.exchanges.subjects.give_report import GiveRequest, OwnReports, give_report, list_reports, look_at_report
+from gateway.exchanges.subjects.prepare_report import PrepareRequest, prepare_report
+from gateway.exchanges.subjects.subject_reports import ReportRequest, SubjectReport
+from gateway.exchanges.wishes.shield import ShieldRequest, set_shield
 from gateway.fhir import systems
 from gateway.fhir.outcomes import Conflict, Forbidden, NotFound, Unprocessable
 from gateway.store import clock
@@ -300,7 +300,7 @@ async def test_a_withdrawn_report_holds_nothing_any_more(fed: World) -> None:
 
 async def test_a_report_that_would_be_cut_short_is_refused(fed: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """More entries than fit: nothing is left out silently; a shorter time is asked for."""
-    monkeypatch.setattr("gateway.exchanges.prepare_report.MOST", 3)
+    monkeypatch.setattr("gateway.exchanges.subjects.prepare_report.MOST", 3)
     for _ in range(4):
         await fed.social_worker().hears(AMINA, S47, case="C-1")
     with pytest.raises(Unprocessable, match="shorter time"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.demo.people import AMINA, BETH
-from gateway.exchanges.ask_erasure import ask_erasure
+from gateway.exchanges.subjects.ask_erasure import ask_erasure
 from tests.edge.test_legal_holds import erasing, hold, lift
 from tests.edge.test_subject_access import finished, prepare
 from tests.edge.test_web_browser import CHROMIUM, Screen, screen

@@ -14,8 +14,8 @@ import pytest
 from gateway.demo import people
 from gateway.demo.people import AMINA, TRUST
 from gateway.erasing import keep_register, replay
-from gateway.exchanges.ask_erasure import ErasureRequest
-from gateway.exchanges.erase_person import erase_person
+from gateway.exchanges.subjects.ask_erasure import ErasureRequest
+from gateway.exchanges.subjects.erase_person import erase_person
 from gateway.settings import Settings
 from gateway.store.erasure_register import FILE, Line, RegisterFault, read_register, write_missing
 from tests.edge.durable import ask

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.demo import people
 from gateway.demo.people import LEO
-from gateway.exchanges.load_file_once import FileLoaded
+from gateway.exchanges.records.load_file_once import FileLoaded
 from gateway.listeners.configuration import WatchedFolder
 from gateway.listeners.folder import MOST_FAILURES, Watch
 from gateway.listening import _loading

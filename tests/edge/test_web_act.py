@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from gateway.demo.people import AMINA, COUNCIL, LEO, RUBY, STRANGER, TRUST, VOLUNTARY, Person
-from gateway.exchanges.dispute_record import SAID_BY
-from gateway.exchanges.own_watches import WatchesOf, own_watches
-from gateway.exchanges.record_relationship import ROLES, TOLD_BY
+from gateway.exchanges.casework.dispute_record import SAID_BY
+from gateway.exchanges.casework.own_watches import WatchesOf, own_watches
+from gateway.exchanges.casework.record_relationship import ROLES, TOLD_BY
 from gateway.web import words
 from gateway.web.routes import PAGES
 from tests.data.edge import count_rows, exchange, log_of, without_log

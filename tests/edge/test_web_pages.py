@@ -13,9 +13,9 @@ from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, COUNCIL, SCHOOL_NURSING, STRANGER, TRUST, VOLUNTARY
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.administer import NewAgency, add_agency
-from gateway.exchanges.grounds import Grounds
-from gateway.exchanges.request_contact import ContactRequest, request_contact
-from gateway.exchanges.shield import ShieldRequest, set_shield
+from gateway.exchanges.casework.request_contact import ContactRequest, request_contact
+from gateway.exchanges.lookup.grounds import Grounds
+from gateway.exchanges.wishes.shield import ShieldRequest, set_shield
 from gateway.fhir import systems
 from gateway.follow_up import raise_all
 from gateway.web import words

@@ -17,9 +17,9 @@ from sqlalchemy import select
 
 from gateway.audit.entry import Entry
 from gateway.demo.people import COUNCIL, TRUST, VOLUNTARY
-from gateway.exchanges.administer_sign_in import Ending, _check, end_sessions, remove_provider
-from gateway.exchanges.search_audit import open_entry
-from gateway.exchanges.staff import Provider
+from gateway.exchanges.access.administer_sign_in import Ending, _check, end_sessions, remove_provider
+from gateway.exchanges.access.staff import Provider
+from gateway.exchanges.log.search_audit import open_entry
 from gateway.fhir.outcomes import Conflict, Unprocessable
 from gateway.store import clock, sessions, tables
 from gateway.store.ledger import Feed, Moment

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from gateway.demo.people import AMINA, COUNCIL, STRANGER, TRUST
-from gateway.exchanges.staff import ROLES
+from gateway.exchanges.access.staff import ROLES
 from tests.edge.issuer import Browser, Issuer
 from tests.edge.test_subject_access import recorded
 from tests.edge.test_web_pages import SAFE, signed_in, text_of

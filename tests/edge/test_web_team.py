@@ -9,7 +9,7 @@ import pytest
 
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, COUNCIL, LEO, STRANGER, TRUST
-from gateway.exchanges.markers import set_marker
+from gateway.exchanges.casework.markers import set_marker
 from gateway.follow_up import raise_all
 from gateway.settings import Settings
 from gateway.web.team import AT_ONCE

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.demo import people
 from gateway.demo.people import AMINA, COUNCIL, LEO, STRANGER, Person, day
-from gateway.exchanges.persons import _still_shielded
+from gateway.exchanges.records.persons import _still_shielded
 from gateway.exchanges.reviews import WITHHOLDING
 from gateway.fhir import systems
 from gateway.settings import Settings

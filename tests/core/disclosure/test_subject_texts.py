@@ -25,7 +25,7 @@ from gateway.disclosure.subject_report import (
     told,
 )
 from gateway.disclosure.subject_texts import SHIPPED, load_subject_texts, shipped_subject_texts
-from gateway.exchanges.subject_facts import ACTS, KINDS, RELATIVES
+from gateway.exchanges.subjects.subject_facts import ACTS, KINDS, RELATIVES
 from gateway.fhir.codes import DETAILS, MARKERS, SENT_AS
 
 TEXTS = shipped_subject_texts()

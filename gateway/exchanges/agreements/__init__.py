@@ -1,0 +1,1 @@
+"""Agreements and maps as those who share have signed them."""

@@ -1,0 +1,1 @@
+"""What staff do about it: relationships, markers, disputes, call-backs, case lists."""

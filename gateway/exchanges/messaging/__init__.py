@@ -1,0 +1,1 @@
+"""FHIR messages in, and the answers to them."""

@@ -1,0 +1,1 @@
+"""Subscriptions, and notices from the decision to their receiver and back."""

@@ -1,0 +1,1 @@
+"""From what happened to the rows that notices are made of."""

@@ -1,0 +1,1 @@
+"""Records in: whose they are, what is held of a person, what changes."""

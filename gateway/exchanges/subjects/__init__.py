@@ -1,0 +1,1 @@
+"""A person and their own record: reports to them, legal holds, erasure."""

@@ -1,0 +1,1 @@
+"""What people want, and what an owner keeps back."""

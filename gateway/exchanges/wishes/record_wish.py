@@ -1,0 +1,97 @@
+"""What a person wants, written down in one call and read back in plain words; and a stored wish in plain words.
+
+The wish goes the way of every Consent (``write_resource``, ``read_resource``), with the same line in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.disclosure import plain
+from gateway.disclosure.requester import Requester
+from gateway.disclosure.wish_forms import Said, consent_of, faults_of
+from gateway.exchanges.agencies import names
+from gateway.exchanges.context import Context
+from gateway.exchanges.records.resources import ReadRequest, WriteRequest, person_token, read_resource, write_resource
+from gateway.fhir.elements import identifiers, identity
+from gateway.fhir.outcomes import Issue, Unprocessable
+from gateway.store import clock, people
+from gateway.store.ledger import Feed, Moment, Outcome, Story
+from gateway.store.people import Held
+from gateway.store.sql import Read
+
+
+@dataclass(frozen=True, slots=True)
+class WishRequest:
+    """Wishes to be written down."""
+
+    requester: Requester
+    said: Said
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A Consent as it is held, and its sentences."""
+
+    held: Held
+    plain: tuple[str, ...]
+
+
+def record_wish(ctx: Context, ask: WishRequest, moment: Moment) -> Story[Told]:
+    """One Consent made of the wishes, stored, and read back. Raises Unprocessable where they contradict each other."""
+    faults = faults_of(ask.said)
+    if faults:
+        raise Unprocessable.of([Issue(text, "business-rule", "Parameters.parameter(wish)") for text in faults])
+    words, agency = ctx.wording.wishes, ask.requester.agency
+    title = words["note"]["paper"]
+    consent = consent_of(ask.said, agency, clock.instant(moment.at), title, ctx.base)
+    write = WriteRequest(ask.requester, "Consent", consent, request_id=ask.request_id)
+    outcome = yield from write_resource(ctx, write, moment)
+    held = outcome.answer.held
+    person, others = yield from _person(ctx, agency, held)
+    replaced = [words["note"]["replaces"]] if any(_takes_place_of(held, one) for one in others) else []
+    told = Told(held, (*_sentences(ctx, held, agency, person, moment.feeds), *replaced))
+    return Outcome(told, outcome.audit, outcome.writes)
+
+
+def read_wish(ctx: Context, ask: ReadRequest, moment: Moment) -> Story[Told | None]:
+    """The sentences of one of the agency's own Consents; None where there is none, or it is not theirs."""
+    outcome = yield from read_resource(ctx, ask, moment)
+    held = outcome.answer
+    if held is None:
+        return Outcome(None, outcome.audit)
+    agency = ask.requester.agency
+    person, _ = yield from _person(ctx, agency, held)
+    return Outcome(Told(held, _sentences(ctx, held, agency, person, moment.feeds)), outcome.audit)
+
+
+def _sentences(ctx: Context, held: Held, agency: str, person: plain.Person, feeds: Mapping[str, Feed]) -> tuple[str, ...]:
+    return plain.sentences_of(held.body, agency, held.updated, ctx.wording.wishes, person, names(feeds))
+
+
+def _person(ctx: Context, agency: str, held: Held) -> Generator[Any, Any, tuple[plain.Person, list[Held]]]:
+    """Whose wish it is, by the name that the agency itself holds, and the person's other Consents there."""
+    token = person_token(ctx, agency, identity(held.body.get("patient")))
+    rows = yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": agency})
+    if not rows:
+        return plain.NOBODY_NAMED, []
+    row = people.open_person(ctx.vault, rows[0])
+    records = yield Read(people.OWN_RECORDS_OF, {"agency": agency, "type": "Consent", "person_id": row.id})
+    others = [people.open_record(row.cipher, columns[5:]) for columns in records]
+    return person_of(row.patient), [one for one in others if one.id != held.id]
+
+
+def person_of(patient: Mapping[str, Any]) -> plain.Person:
+    """A Patient for the words of a wish: first name, words, numbers."""
+    given = next((str(name) for one in patient.get("name", ()) for name in one.get("given", ())), "")
+    shown = given.title() if given.isupper() else given
+    return plain.Person(shown, str(patient.get("gender", "")), frozenset(identifiers(patient)))
+
+
+def _takes_place_of(held: Held, other: Held) -> bool:
+    """Whether a Consent says what the same person said before in the same matter (``rules.newest``)."""
+    same = all(held.body.get(part) == other.body.get(part) for part in ("performer", "policy", "category", "organization"))
+    return same and other.body.get("status") == "active"
