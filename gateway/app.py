@@ -20,7 +20,7 @@ from gateway.api import definitions, openapi
 from gateway.api.application import App
 from gateway.api.cds_hooks_doors import Doors
 from gateway.api.edge import Edge, OurFault, Served, from_http_exception, outcome_response
-from gateway.api.identifiers import register_convertors
+from gateway.api.identifiers import register_convertors, route_path
 from gateway.api.operations import OPERATIONS
 from gateway.api.scopes import SCOPES
 from gateway.api.tokens import AccessTokens, SigningKey
@@ -210,17 +210,12 @@ def make_app(settings: Settings, *, alone: bool = False) -> App:
 
 def _routes(edge: Edge) -> list[Route]:
     return [
-        Route(_starlette_path(one.path), Served(edge, one.name, one.handler, one.type), methods=[one.method])
-        for one in OPERATIONS
+        Route(route_path(one.path), Served(edge, one.name, one.handler, one.type), methods=[one.method]) for one in OPERATIONS
     ]
 
 
 def _methods(route: Route) -> list[str]:
     return sorted((route.methods or set()) - {"HEAD"})
-
-
-def _starlette_path(path: str) -> str:
-    return path.replace("{id}", "{id:fhirid}").replace("{version}", "{version:fhirid}")
 
 
 def _http_fault(request: Request, fault: Exception) -> Response:

@@ -70,9 +70,13 @@ def _expiring(file: Handed) -> dict[str, str]:
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    """The body as it arrives. Raises BadRequest where it breaks off."""
+    """The body as it arrives. Raises BadRequest where it breaks off, and where there is none."""
+    size = 0
     try:
         async for piece in request.stream():
+            size += len(piece)
             yield piece
     except ClientDisconnect:
         raise BadRequest("The request ended before its body did.") from None
+    if not size:
+        raise BadRequest("There is no file in the request: send it as the body.")

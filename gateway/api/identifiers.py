@@ -20,3 +20,8 @@ class FhirId(Convertor[str]):
 def register_convertors() -> None:
     """Make ``{id:fhirid}`` known to routes."""
     register_url_convertor("fhirid", FhirId())
+
+
+def route_path(path: str) -> str:
+    """The path of an operation as routes have it."""
+    return path.replace("{id}", "{id:fhirid}").replace("{version}", "{version:fhirid}")

@@ -26,7 +26,7 @@ from gateway.audit.cosignature import cosignatures
 from gateway.audit.merkle import Frontier, consistency_proof, leaf_hash, verify_consistency, verify_inclusion
 from gateway.audit.receipt import parse_receipt
 from gateway.audit.submission import Submission
-from gateway.audit.vouched import HOUR, INCONSISTENT, SIGNS, Witness
+from gateway.audit.vouched import HOUR, INCONSISTENT, SIGNS
 from gateway.cosigning import AGAIN_AFTER, Desk, ask_witnesses, sign_and_ask, take_up
 from gateway.demo.people import AMINA, COUNCIL, STRANGER, TRUST, Person
 from gateway.deployment import Gateway
@@ -397,17 +397,20 @@ async def test_a_log_that_was_taken_back_stops_all_but_overrides(fed: World, oth
     assert (await _ready(fed))["log"] == "stopped"
 
 
-async def test_notices_wait_while_nobody_vouches_for_the_log(world: World) -> None:
+async def test_notices_wait_while_nobody_vouches_for_the_log(world: World, other: Other) -> None:
     """They stay in the outbox as they are, neither sent nor withheld, and go when there is a signature."""
     notice = await one_notice(world)
-    vouched = world.gateway.context.vouched
-    vouched.take([Witness("council.example", INCONSISTENT, clock.now())])
+    ledger, vouched = world.gateway.ledger, world.gateway.context.vouched
+    await introduce(world, other)
+    change(world.settings, "UPDATE audit_witness SET state = ?", INCONSISTENT)
+    await take_up(ledger, vouched)
     stands = ask(world.settings, "SELECT state, attempts, epoch, number FROM outbox")
     with pytest.raises(Unvouched):
-        await world.gateway.ledger.run_alone(lease_notice, Due(notice))
+        await ledger.run_alone(lease_notice, Due(notice))
     assert ask(world.settings, "SELECT state, attempts, epoch, number FROM outbox") == stands
-    vouched.take([Witness("council.example", SIGNS, clock.now())])
-    assert await world.gateway.ledger.run_alone(lease_notice, Due(notice)) is not None
+    change(world.settings, "UPDATE audit_witness SET state = ?, vouched = ?", SIGNS, clock.now())
+    await take_up(ledger, vouched)
+    assert await ledger.run_alone(lease_notice, Due(notice)) is not None
 
 
 async def test_a_witness_that_errs_stops_nothing(fed: World, other: Other) -> None:

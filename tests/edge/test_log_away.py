@@ -97,7 +97,7 @@ async def test_no_notice_leaves_without_its_entry(world: World, settings: Settin
         await world.feed()
         with log_away(settings):
             with suppress(Unavailable):
-                await world.settle()
+                await world.settle(rounds=2)
             assert one.got == []
         await world.settle()
         assert len(one.got) == 1

@@ -47,12 +47,12 @@ def make_row(number: int, chance: random.Random) -> Row:
     )
 
 
-def make_log(entries: int, sizes: list[int], seed: int = 7) -> Log:
+def make_log(entries: int, sizes: list[int], seed: int = 7, rows_each: tuple[int, ...] = (1, 1, 1, 2, 5, 9)) -> Log:
     chance, tree, lines = random.Random(seed), Frontier(), []
     private_key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     checkpoints = []
     for number in range(entries):
-        rows = tuple(make_row(number, chance) for _ in range(chance.choice([1, 1, 1, 2, 5, 9])))
+        rows = tuple(make_row(number, chance) for _ in range(chance.choice(rows_each)))
         lines.append((number, rows, leaf_hash_of(rows)))
         tree = tree.append(lines[-1][2])
         if tree.size in sizes:

@@ -282,8 +282,8 @@ def test_a_column_of_the_wrong_type_is_an_altered_entry(log: Any, change: dict[s
 
 
 @pytest.fixture(scope="module")
-def long_log(log_of: Callable[[int, list[int]], Any]) -> Any:
-    return log_of(3 * CHUNK, [1000, 2 * CHUNK, 2 * CHUNK + 5])
+def long_log(log_of: Callable[..., Any]) -> Any:
+    return log_of(3 * CHUNK, [1000, 2 * CHUNK, 2 * CHUNK + 5], rows_each=(1,))
 
 
 @pytest.mark.parametrize(("one", "other"), [(CHUNK - 3, CHUNK + 3), (10, 2 * CHUNK + 100), (CHUNK, 3 * CHUNK - 1)])
