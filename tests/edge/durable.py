@@ -137,9 +137,10 @@ def ask(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
 
 
 def change(settings: Settings, sql: str, *params: Any) -> None:
-    """Alter the database behind the gateway's back."""
+    """Alter the database behind the gateway's back. A row that a transaction holds is waited for in a thread, or for nothing:
+    who waits on the loop keeps that transaction from ending."""
     if settings.on_postgres:
-        with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        with psycopg.connect(settings.database_url, autocommit=True, options="-c lock_timeout=10s") as connection:
             connection.execute(sql.replace("?", "%s"), params)
         return
     with contextlib.closing(sqlite3.connect(settings.database_file, isolation_level=None)) as connection:
