@@ -197,7 +197,7 @@ async def test_a_worker_that_lost_a_file_leaves_it_to_the_other(world: World, mo
     """It settles nothing; who has the file now reports it, whole."""
     monkeypatch.setattr(handed_in, "RENEWED", 0.01)
     council = world.as_("council-system")
-    path = await handed(council, crosswalk(9, 600))
+    path = await handed(council, crosswalk(9, 2000))
     running = asyncio.ensure_future(load_handed_in(world.gateway.ledger, world.gateway.context, world.gateway.deliverer.wake))
     await begun(world, running)
     await asyncio.to_thread(change, world.settings, "UPDATE handed_in SET leased_until = 7")  # the file is renewed meanwhile
@@ -205,8 +205,8 @@ async def test_a_worker_that_lost_a_file_leaves_it_to_the_other(world: World, mo
     assert (await council.get(path)).status_code == 202
     await load_all(world)
     report = (await council.get(path)).json()
-    assert counts(report) == {"received": 600, "accepted": 600, "refused": 0, "written": 0}
-    assert ask(world.settings, "SELECT count(*) FROM person") == [(600,)]
+    assert counts(report) == {"received": 2000, "accepted": 2000, "refused": 0, "written": 0}
+    assert ask(world.settings, "SELECT count(*) FROM person") == [(2000,)]
 
 
 @pytest.mark.usefixtures("unattended")
