@@ -38,7 +38,7 @@ Story = Generator[Any, Any, Outcome[Any]]
 
 def row(name: str) -> dict[str, Any]:
     """A row that an exchange writes."""
-    return {"client": "c", "jti": name, "expires": 2**50}
+    return {"client": "c", "jti": name, "expires": 2**60}
 
 
 def entry(name: str, moment: Moment) -> Entry:

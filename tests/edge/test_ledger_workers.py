@@ -42,7 +42,7 @@ async def test_an_assertion_counts_once_whichever_worker_gets_it(world: World) -
     """The same assertion twice in parallel at two workers: exactly one token, each time."""
 
     def use(_: Any, jti: str, moment: Any) -> Any:
-        changed = yield Write(ADD_ASSERTION, {"client": "c", "jti": jti, "expires": 2**50})
+        changed = yield Write(ADD_ASSERTION, {"client": "c", "jti": jti, "expires": 2**60})
         return Outcome(changed, (entry(jti, moment),))
 
     async with opened(world.settings) as other:
