@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.audit import tiles
-from gateway.audit.checkpoint import COSIGNATURE, BadCheckpoint, Key, open_note, parse_and_verify, parts, sign
+from gateway.audit.checkpoint import COSIGNATURE, BadCheckpoint, Key, encode, open_note, parse_and_verify, parts, sign
 from gateway.audit.cosignature import answered, cosign, cosignatures, with_lines
 from gateway.audit.leaf import Row, entry_bytes, leaf_hash_of, leaf_of, way_within
 from gateway.audit.merkle import Frontier, consistency_proof, inclusion_proof, leaf_hash, verify_consistency, verify_inclusion
@@ -141,6 +141,7 @@ def test_a_receipt_proves_an_entry_without_the_gateway() -> None:
     for text in (
         "", receipt.text()[5:], receipt.text().replace("index", "place"), "c2sp.org/tlog-proof@v1\n\n" + NOTE,
         receipt.text().replace("extra ", "extra x"), receipt.text().replace("extra ", "extra MQ==", 1),
+        receipt.text().replace(receipt.text().split("\n")[1], f"extra {encode(held.leaf + bytes([10]) + held.entry)}"),
     ):  # fmt: skip
         with pytest.raises(BadCheckpoint):
             parse_receipt(text)
