@@ -156,6 +156,6 @@ def test_equal_rows_with_other_salts_have_nothing_in_common(row: Row) -> None:
 def test_a_row_that_nobody_could_have_written_raises_what_is_named(rows: list[Row], change: dict[str, object]) -> None:
     """A damaged column of the wrong type is one of the named errors, never a silent hash."""
     for which in (0, 1):
-        damaged = [row._replace(**change) if number == which else row for number, row in enumerate(rows[:2])]  # type: ignore[arg-type]
+        damaged = [row._replace(**change) if number == which else row for number, row in enumerate(rows[:2])]
         with pytest.raises(UNREADABLE):
             leaf_hash_of(damaged)
