@@ -1,6 +1,6 @@
 """Checks an export of the access log without the gateway: ``python verify.py EXPORT``. Needs Python 3.9 and cryptography.
 
-The export holds a line for each exchange, here an entry (entries.jsonl), the hash of each line (hashes.bin, 32 bytes each), the signed heads
+The export holds a line for each exchange (entries.jsonl), the hash of each line (hashes.bin, 32 bytes each), the signed heads
 with the signatures of other agencies (checkpoints.txt), restores from backup that were declared (restores.txt) and public
 keys (keys.txt). Each line must give its hash, the hashes must give every root that was signed (RFC 6962), every signature
 of a key in keys.txt must hold (C2SP signed-note, tlog-cosignature), and nothing may follow the last head. Whoever made the
