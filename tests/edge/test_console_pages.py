@@ -88,7 +88,7 @@ async def test_what_was_typed_comes_back_as_text(fed: World, issuer: Issuer, bro
         page = await browser.send(path, **{name: plain})
         assert page.status_code == 200
         assert not re.search(r"<script|<img|<svg|<b>|onerror=(?!alert\(1\)&)|</title></", page.text), path
-        assert not re.search(r"\b49\b", text_of(page))
+        assert "60481729" not in text_of(page)
     assert (await browser.send("/console/user", user="x" * 201)).status_code == 422
 
 

@@ -77,7 +77,7 @@ async def test_changes_of_a_batch_are_each_made_whether_of_many_rows_or_of_one(l
     await asyncio.gather(*(ledger.run(lengthens, (name, place + 1)) for place, name in enumerate(names)))
     await asyncio.gather(*(ledger.run(lengthens, (name, 100)) for name in names[:10] * 2))
     found = dict(ask(settings, "SELECT jti, expires FROM seen_assertion"))
-    assert found == {name: 2**50 + place + 1 + (200 if place < 10 else 0) for place, name in enumerate(names)}
+    assert found == {name: 2**60 + place + 1 + (200 if place < 10 else 0) for place, name in enumerate(names)}
 
 
 async def test_an_exchange_that_raises_leaves_nothing_and_the_others_land(ledger: Any, settings: Settings) -> None:

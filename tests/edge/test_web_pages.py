@@ -33,7 +33,7 @@ HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
     "'; alert(1); '",
-    "{{ 7 * 7 }}{% for x in y %}",
+    "{{ 7777 * 7777 }}{% for x in y %}",
     "</title></textarea><svg onload=alert(1)>",
     "javascript:alert(1)//&lt;b&gt;",
     "\u202egnp.exe \u0000\u2028x",
@@ -318,8 +318,8 @@ async def test_text_of_others_is_text_and_never_markup(fed: World, issuer: Issue
     pages.append(await browser.send("/console", number=plain[:15], since=plain[:15]))
     for page in pages:
         assert not re.search(r"<script|<img|<svg|<b>|onerror=(?!alert\(1\)&)|</title></", page.text), page.url
-        assert "{{" not in page.text or "{{ 7 * 7 }}" in page.text
-        assert not re.search(r"\b49\b", text_of(page))
+        assert "{{" not in page.text or "{{ 7777 * 7777 }}" in page.text
+        assert "60481729" not in text_of(page)
     assert plain.strip() in html.unescape(pages[0].text)
 
 
