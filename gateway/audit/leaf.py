@@ -149,6 +149,18 @@ class _Within:
 
     def root(self) -> bytes:
         """The root of the tree."""
+        return self._root_of_one() if len(self.hashes) == 1 else self._root_of_all()
+
+    def _root_of_one(self) -> bytes:
+        """The same where nobody else stands in the tree, as in nearly all: the one way up."""
+        at, node = self.place(0), self.hashes[0]
+        for height in range(self.levels):
+            beside = self._nobody(height, at ^ 1)
+            node = node_hash(beside, node) if at & 1 else node_hash(node, beside)
+            at >>= 1
+        return node
+
+    def _root_of_all(self) -> bytes:
         level = {self.place(number): one for number, one in enumerate(self.hashes)}
         for height in range(self.levels):
             level = self._above(level, height)
@@ -170,4 +182,7 @@ class _Within:
     def _at(self, level: dict[int, bytes], height: int, place: int) -> bytes:
         """The hash that stands there, or one that says nothing."""
         found = level.get(place)
-        return sha256(b"\x02%b%d/%d" % (self.salt, height, place)).digest() if found is None else found
+        return self._nobody(height, place) if found is None else found
+
+    def _nobody(self, height: int, place: int) -> bytes:
+        return sha256(b"\x02%b%d/%d" % (self.salt, height, place)).digest()

@@ -17,7 +17,7 @@ from gateway.audit.leaf import Row as LogRow
 from gateway.audit.marks import at_of, marks_of, what_marks
 from gateway.audit.merkle import Frontier
 from gateway.store import clock
-from gateway.store.sql import Added, Statement
+from gateway.store.sql import Added, Statement, added_together
 from gateway.store.tables import (
     audit_beside,
     audit_checkpoint,
@@ -39,6 +39,8 @@ ADD_LEAF = Added(audit_leaf)
 ADD_BESIDE = Added(audit_beside)
 ADD_UNSEALED = Added(audit_unsealed)  # PostgreSQL alone
 ADD_MARK = Added(audit_mark, new_only=True)
+LOG = (ADD_ENTRY, ADD_UNSEALED, ADD_BESIDE, ADD_MARK)  # what a batch adds on PostgreSQL
+ADD_LOG = added_together(*LOG)
 ADD_YEAR = Added(audit_key, new_only=True)
 ADD_CHECKPOINT = Added(audit_checkpoint, new_only=True)
 HEAD = Statement(select(log_head.c.frontier))

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from gateway.store import audit_log
 from gateway.store.arrays import Packed, packed
 from gateway.store.ledger import Buffer, Exchange, Outcome, Rows, Step, Upkeep
-from gateway.store.sql import Added, Changed, Keyed, Params, Read, Statement
+from gateway.store.sql import Added, Changed, Keyed, Params, Read, Row, Statement
 from gateway.store.vault import Vault
 
 Ended = Outcome[Any] | Upkeep[Any]
@@ -153,18 +153,16 @@ def statements(vault: Vault, buffer: Buffer, at: int) -> list[Written]:
     written: list[Written] = []
     for statement, rows in buffer.by_statement.items():
         written += as_sent(statement, rows)
-    sealed = audit_log.seal_exchanges(vault, buffer.exchanges, at)
+    if buffer.exchanges:
+        written.append(_log(audit_log.seal_exchanges(vault, buffer.exchanges, at)))
+    return written
+
+
+def _log(sealed: audit_log.Sealed) -> Written:
     waiting = [(row.id, row.recorded, leaf) for row, leaf in zip(sealed.firsts, sealed.leaves, strict=True)]
-    log = (
-        (audit_log.ADD_ENTRY, sealed.rows),
-        (audit_log.ADD_UNSEALED, waiting),
-        (audit_log.ADD_BESIDE, sealed.beside),
-        (audit_log.ADD_MARK, sealed.marks),
-    )
-    return [
-        *written,
-        *((added.many_for_postgres, added.packed(zip(*rows, strict=True))) for added, rows in log if rows),
-    ]
+    added: tuple[Sequence[Row], ...] = (sealed.rows, waiting, sealed.beside, sealed.marks)
+    columns = [column for table, rows in zip(audit_log.LOG, added, strict=True) for column in table.packed_rows(rows)]
+    return audit_log.ADD_LOG, columns
 
 
 def as_sent(statement: Statement, rows: Sequence[Params]) -> list[Written]:

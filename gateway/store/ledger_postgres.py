@@ -54,6 +54,7 @@ class PostgresLedger(Generic[Context]):
         self._transactions = Transactions(vault)
         self._waiting: list[Job] = []
         self._turns = 0
+        self._is_dispatching = False
         self._for_batches = Connections(dsn, BATCH_CONNECTIONS)
         self._for_one = Connections(dsn, ALONE_CONNECTIONS)
         self._for_reads = Connections(dsn, READ_CONNECTIONS)
@@ -69,7 +70,7 @@ class PostgresLedger(Generic[Context]):
         self._refuse_if_closed()
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append(Job(exchange, request, future))
-        self._dispatch()
+        self._dispatch_soon()
         return await future
 
     async def run_alone(self, exchange: Exchange[Context, Request, Answer], request: Request) -> Answer:
@@ -123,7 +124,14 @@ class PostgresLedger(Generic[Context]):
 
     # -- a batch ------------------------------------------------------------------------------------------------------
 
+    def _dispatch_soon(self) -> None:
+        """What arrives together goes together."""
+        if not self._is_dispatching:
+            self._is_dispatching = True
+            asyncio.get_running_loop().call_soon(self._dispatch)
+
     def _dispatch(self) -> None:
+        self._is_dispatching = False
         while self._waiting and self._turns < BATCH_CONNECTIONS:
             jobs = self._waiting[:BATCH]
             del self._waiting[:BATCH]
