@@ -38,7 +38,7 @@ async def figures(ledger: Ledger, deliverer: Deliverer) -> str:
     ((waiting, failing, sending, dead, oldest),) = (await ledger.read([Read(FIGURES)]))[0]
     states = {"waiting": waiting, "failing": failing, "sending": sending, "dead": dead}
     age = (clock.now() - oldest) / clock.SECOND if oldest else 0.0
-    counted = [({"result": one}, deliverer.counts[one]) for one in ("delivered", "failed", "dead")]
+    counted = [({"result": one}, deliverer.counts[one]) for one in ("delivered", "failed", "dead", "given-back")]
     used = resource.getrusage(resource.RUSAGE_SELF)
     parts: list[tuple[str, str, str, Sequence[Sample]]] = [
         ("gateway_up", "gauge", "1 while the database answers", [({}, 1)]),

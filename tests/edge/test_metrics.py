@@ -12,7 +12,7 @@ from tests.edge.desks import admit, council_hears_of, desk, patients, status, un
 from tests.edge.served import free_port, listens
 from tests.world import World
 
-LINE = re.compile(r'(?:# (?:HELP|TYPE) [a-z_]+ .+|[a-z_]+(?:\{(state|result)="[a-z]+"\})? [0-9.e+-]+)')
+LINE = re.compile(r'(?:# (?:HELP|TYPE) [a-z_]+ .+|[a-z_]+(?:\{(state|result)="[a-z-]+"\})? [0-9.e+-]+)')
 
 
 async def told(world: World) -> dict[str, float]:
@@ -39,6 +39,8 @@ async def test_figures_tell_how_the_outbox_stands(world: World) -> None:
     assert after['gateway_outbox_notices{state="waiting"}'] == 0
     assert after['gateway_delivery_attempts_total{result="delivered"}'] == 3
     assert after['gateway_delivery_attempts_total{result="failed"}'] == 9
+    world.gateway.deliverer.counts["given-back"] += 2
+    assert (await told(world))['gateway_delivery_attempts_total{result="given-back"}'] == 2
     text = await figures(world.gateway.ledger, world.gateway.deliverer)
     assert not any(secret in text for secret in (some[0].nhs, "TLA01", "TMH01", "admitted", "duty"))
 
