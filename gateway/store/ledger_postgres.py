@@ -102,7 +102,8 @@ class PostgresLedger(Generic[Context]):
 
     async def close(self) -> None:
         self._closed = True
-        while self._tasks:
+        while self._tasks or self._waiting:
+            await asyncio.sleep(0)  # what was asked for a moment ago begins
             await asyncio.gather(*self._tasks, return_exceptions=True)
         for connections in (self._for_batches, self._for_one, self._for_reads):
             await connections.close()

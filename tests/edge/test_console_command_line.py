@@ -9,16 +9,9 @@ import pytest
 
 from gateway.settings import Settings
 from tests.edge.durable import ask
-from tests.edge.served import deployment
 from tests.edge.test_command_line import Ran, gateway
 
 HEAD = "user,surname,address_line,postcode,nhs_number,team\n"
-
-
-@pytest.fixture
-async def there(tmp_path: Path, keys_folder: Path, client_keys: tuple[Path, dict[str, object]]) -> Settings:
-    """An embedded deployment with the demonstration's agencies."""
-    return await deployment(tmp_path, keys_folder, client_keys[1])
 
 
 async def run(there: Settings, *words: str) -> Ran:

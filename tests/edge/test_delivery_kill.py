@@ -180,16 +180,10 @@ async def drained(settings: Settings, seconds: float = 60) -> None:
 
 
 async def test_nothing_acknowledged_is_lost_out_of_order_or_off_the_record(
-    database_kind: str,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    keys_folder: Path,
-    client_keys: tuple[Path, dict[str, object]],
+    database_kind: str, deployed: Settings, tmp_path: Path, client_keys: tuple[Path, dict[str, object]]
 ) -> None:
     """kill -9 of gateway and deliverer in the middle of changes and posts, again and again."""
-    url = request.getfixturevalue("postgres_url") if database_kind == "postgres" else ""
-    settings = await deployment(tmp_path, keys_folder, client_keys[1], url)
-    clients, some = client_keys[0], patients(PEOPLE)
+    settings, clients, some = deployed, client_keys[0], patients(PEOPLE)
     ward = Ward(some)
     with desk() as one:
         with running(settings, tmp_path):
@@ -210,15 +204,10 @@ async def test_nothing_acknowledged_is_lost_out_of_order_or_off_the_record(
 
 @pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
 async def test_a_deliverer_that_stands_still_beyond_its_lease_does_no_harm(
-    database_kind: str,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    keys_folder: Path,
-    client_keys: tuple[Path, dict[str, object]],
+    deployed: Settings, tmp_path: Path, client_keys: tuple[Path, dict[str, object]]
 ) -> None:
     """Stopped (SIGSTOP) with posts under way, overtaken by another deliverer, then let go on: order and outcome stand."""
-    settings = await deployment(tmp_path, keys_folder, client_keys[1], request.getfixturevalue("postgres_url"))
-    clients, some = client_keys[0], patients(PEOPLE)
+    settings, clients, some = deployed, client_keys[0], patients(PEOPLE)
     ward = Ward(some)
     with desk() as one, running(settings, tmp_path) as kill:
         subscribed(settings, clients, some, one.url)
@@ -237,11 +226,10 @@ async def test_a_deliverer_that_stands_still_beyond_its_lease_does_no_harm(
 
 
 async def test_a_full_disk_loses_nothing_that_was_acknowledged(
-    tmp_path: Path, keys_folder: Path, client_keys: tuple[Path, dict[str, object]]
+    there: Settings, tmp_path: Path, client_keys: tuple[Path, dict[str, object]]
 ) -> None:
     """The database cannot grow: changes are refused, what was acknowledged arrives, and it goes on when there is room."""
-    settings = await deployment(tmp_path, keys_folder, client_keys[1])
-    clients, some = client_keys[0], patients(PEOPLE)
+    settings, clients, some = there, client_keys[0], patients(PEOPLE)
     ward = Ward(some)
     with desk() as one:
         with running(settings, tmp_path) as kill:
@@ -297,15 +285,10 @@ def more_than(ward: Ward, changes: int) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
 async def test_a_database_that_goes_away_for_a_moment_costs_nothing(
-    database_kind: str,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    keys_folder: Path,
-    client_keys: tuple[Path, dict[str, object]],
+    deployed: Settings, tmp_path: Path, client_keys: tuple[Path, dict[str, object]]
 ) -> None:
     """Every connection is cut, as a restart of PostgreSQL cuts them, under load and again: gateway and deliverer go on."""
-    settings = await deployment(tmp_path, keys_folder, client_keys[1], request.getfixturevalue("postgres_url"))
-    clients, some = client_keys[0], patients(PEOPLE)
+    settings, clients, some = deployed, client_keys[0], patients(PEOPLE)
     ward = Ward(some)
     with desk() as one, running(settings, tmp_path) as kill:
         subscribed(settings, clients, some, one.url)

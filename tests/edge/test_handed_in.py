@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import random
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +22,9 @@ from gateway.fhir.outcomes import BadRequest, TooLarge
 from gateway.handed_in import Parts, load_handed_in
 from gateway.identity import nhs_number
 from gateway.settings import Settings
+from tests.edge.desks import until
 from tests.edge.durable import ask, change
-from tests.edge.served import Served, deployment, headers
+from tests.edge.served import Served, headers
 from tests.world import At, World
 
 COUNCIL = "TLA01"
@@ -333,38 +333,31 @@ async def test_a_file_is_read_part_by_part_from_any_place(world: World) -> None:
 
 
 async def test_a_file_that_was_taken_in_survives_a_kill(
-    database_kind: str,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    keys_folder: Path,
-    client_keys: tuple[Path, dict[str, object]],
+    deployed: Settings, tmp_path: Path, client_keys: tuple[Path, dict[str, object]]
 ) -> None:
     """kill -9 in the middle of it: the next process goes on where it was; every child is received once, and the report is whole."""
-    url = request.getfixturevalue("postgres_url") if database_kind == "postgres" else ""
-    settings = await deployment(tmp_path, keys_folder, client_keys[1], url)
-    killed_in_the_middle(settings, tmp_path, client_keys[0], 3000)
+    await killed_in_the_middle(deployed, tmp_path, client_keys[0], 3000)
 
 
-def killed_in_the_middle(settings: Settings, folder: Path, clients: Path, children: int) -> None:
+async def killed_in_the_middle(settings: Settings, folder: Path, clients: Path, children: int) -> None:
     """Hand a file in, kill the process that loads it, and let the next one end it."""
     served = Served(settings, folder / "server.log").wait(60)
     council = headers(settings, clients, "council-system") | {"Content-Type": "application/octet-stream"}
-    answer = httpx.post(
-        f"{settings.url}/records/crosswalk", content=crosswalk(50, children), headers={**council, **ASYNC}, timeout=60
-    )
-    assert answer.status_code == 202, answer.text
-    path = answer.headers["content-location"]
-    until(lambda: received(settings) > 0)
-    served.kill()
-    before = received(settings)
-    assert 0 < before < children
-    served = Served(settings, folder / "server.log").wait(60)
-    try:
-        until(lambda: httpx.get(path, headers=council, timeout=60).status_code == 200)
-        assert counts(httpx.get(path, headers=council, timeout=60).json())["accepted"] == children
-        until(lambda: ask(settings, "SELECT count(*) FROM handed_in_part") == [(0,)])
-    finally:
+    async with httpx.AsyncClient(base_url=settings.url, headers=council, timeout=60) as client:
+        answer = await client.post("/records/crosswalk", content=crosswalk(50, children), headers=ASYNC)
+        assert answer.status_code == 202, answer.text
+        path = answer.headers["content-location"]
+        await until(lambda: received(settings) > 0)
         served.kill()
+        before = received(settings)
+        assert 0 < before < children
+        served = Served(settings, folder / "server.log").wait(60)
+        try:
+            await until(lambda: ask(settings, "SELECT state FROM handed_in") == [("ended",)], 120)
+            assert counts((await client.get(path)).json())["accepted"] == children
+            await until(lambda: ask(settings, "SELECT count(*) FROM handed_in_part") == [(0,)])
+        finally:
+            served.kill()
     assert received(settings) == children
     assert ask(settings, "SELECT count(*) FROM person") == [(children,)]
 
@@ -372,11 +365,3 @@ def killed_in_the_middle(settings: Settings, folder: Path, clients: Path, childr
 def received(settings: Settings) -> int:
     """How many records are on record as received."""
     return int(ask(settings, "SELECT count(*) FROM audit_entry WHERE exchange = 'receive_record'")[0][0])
-
-
-def until(holds: Any) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)

@@ -28,7 +28,7 @@ from gateway.store.vault import load_keys
 from gateway.store.verify_log import verify_log
 from tests.conftest import count
 from tests.edge.durable import ask
-from tests.edge.served import Served, deployment, headers, serving
+from tests.edge.served import Served, headers, serving
 
 KILLS = {"sqlite": count(5, 100), "postgres": count(3, 50)}
 STRACE = shutil.which("strace")
@@ -164,35 +164,28 @@ async def kill_loop(settings: Settings, clients: Path, folder: Path, kills: int)
 
 
 async def test_nothing_acknowledged_is_lost_by_a_kill(
-    database_kind: str,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    keys_folder: Path,
-    client_keys: tuple[Path, dict[str, object]],
+    database_kind: str, deployed: Settings, tmp_path: Path, client_keys: tuple[Path, dict[str, object]]
 ) -> None:
     """kill -9 under load: every acknowledged record whole, every answered lookup on record, unknown ones whole or not at
     all, the log in order, and the first answer typically within five seconds of a start (a busy machine may need longer once)."""
-    url = request.getfixturevalue("postgres_url") if database_kind == "postgres" else ""
-    settings = await deployment(tmp_path, keys_folder, client_keys[1], url)
-    starts = await kill_loop(settings, client_keys[0], tmp_path, KILLS[database_kind])
+    starts = await kill_loop(deployed, client_keys[0], tmp_path, KILLS[database_kind])
     assert statistics.median(starts) < 5
     assert max(starts) < 15
 
 
 @pytest.mark.skipif(STRACE is None, reason="strace is not on this machine, so the syncs to disk cannot be counted")
 async def test_every_acknowledgement_has_reached_the_disk(
-    tmp_path: Path, keys_folder: Path, client_keys: tuple[Path, dict[str, object]]
+    there: Settings, tmp_path: Path, client_keys: tuple[Path, dict[str, object]]
 ) -> None:
     """What kill -9 cannot show, since the kernel keeps the pages: each of the acknowledgements, made one at a time, was
     preceded by a sync to disk of its own."""
-    settings = await deployment(tmp_path, keys_folder, client_keys[1])
     trace = tmp_path / "trace"
     with serving(
-        settings, tmp_path / "server.log", str(STRACE), "-f", "-qq", "-e", "trace=fsync,fdatasync", "-o", str(trace)
+        there, tmp_path / "server.log", str(STRACE), "-f", "-qq", "-e", "trace=fsync,fdatasync", "-o", str(trace)
     ) as served:
-        token = headers(settings, client_keys[0], "council-system") | {"Content-Type": "application/octet-stream"}
+        token = headers(there, client_keys[0], "council-system") | {"Content-Type": "application/octet-stream"}
         fresh = numbers(500_000)
-        async with httpx.AsyncClient(base_url=settings.url, trust_env=False, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=there.url, trust_env=False, timeout=10) as client:
             before = syncs(trace)
             for _ in range(50):
                 number = next(fresh)

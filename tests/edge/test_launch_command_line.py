@@ -5,20 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from gateway.settings import Settings
 from tests.edge.durable import ask
-from tests.edge.served import deployment
 from tests.edge.test_command_line import Ran, gateway
 
 ADD = ("--iss", "https://epr.example/r4", "--client-id", "tfg")
-
-
-@pytest.fixture
-async def there(tmp_path: Path, keys_folder: Path, client_keys: tuple[Path, dict[str, object]]) -> Settings:
-    """An embedded deployment with the demonstration's agencies and clients."""
-    return await deployment(tmp_path, keys_folder, client_keys[1])
 
 
 def run(there: Settings, *words: str) -> Ran:

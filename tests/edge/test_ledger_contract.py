@@ -255,3 +255,17 @@ async def test_a_closing_ledger_ends_what_it_began_and_takes_no_more(settings: S
 def test_rows_of_the_small_exchanges_fit_their_table() -> None:
     """The table that these tests write to has the columns that they fill."""
     assert set(row("a")) == set(ADD.columns)
+
+
+@pytest.mark.parametrize("way", ["run", "run_alone"])
+async def test_what_was_asked_before_a_ledger_closes_ends(ledger: Any, settings: Settings, way: str) -> None:
+    """Closing waits for it, however lately it was asked; what comes after is turned away, and nothing of it lands."""
+    exchange = note if way == "run" else note_at_once
+    asked = [asyncio.create_task(getattr(ledger, way)(exchange, f"n{number}")) for number in range(3)]
+    await asyncio.sleep(0)
+    await ledger.close()
+    await asyncio.sleep(0)
+    assert all(task.done() and not task.exception() for task in asked)
+    with pytest.raises(Unavailable):
+        await getattr(ledger, way)(exchange, "late")
+    assert stored(settings).names == {"n0", "n1", "n2"}

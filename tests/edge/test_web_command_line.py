@@ -5,20 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from gateway.settings import Settings
 from tests.edge.durable import ask
-from tests.edge.served import deployment
 from tests.edge.test_command_line import Ran, gateway
 
 ADD = ("--issuer", "https://login.example/realm", "--client-id", "gw", "--role-claim", "groups", "--role", "G=A=auditor")
-
-
-@pytest.fixture
-async def there(tmp_path: Path, keys_folder: Path, client_keys: tuple[Path, dict[str, object]]) -> Settings:
-    """An embedded deployment with the demonstration's agencies."""
-    return await deployment(tmp_path, keys_folder, client_keys[1])
 
 
 def run(there: Settings, *words: str, **environment: str) -> Ran:
