@@ -40,11 +40,16 @@ from tests.core.disclosure.made import (
 )
 
 NOTHING = frozenset[str]()
+TWIN = systems.V3_PARTICIPATION.replace("http://", "https://")
 OTHERS = actor(value="RX9")
 
 
 def policy_rule(*codes: str, system: str = systems.V3_ACT_CODE) -> dict[str, Any]:
     return concept(system, *codes)
+
+
+def without(name: str, made: dict[str, Any]) -> dict[str, Any]:
+    return {element: value for element, value in made.items() if element != name}
 
 
 BASES: list[tuple[str, dict[str, Any], bool]] = [
@@ -57,6 +62,7 @@ BASES: list[tuple[str, dict[str, Any], bool]] = [
     ("policyRule with restrictions that it does not state", consent({}, policyRule=policy_rule("OPTINR")), False),
     ("an opt-in of another code system", consent({}, policyRule=policy_rule("OPTIN", system="https://elsewhere.example")), False),
     ("root type against policyRule: the root", consent(rule("deny"), policyRule=policy_rule("OPTIN")), False),
+    ("policyRule opt-in, no provision at all", without("provision", consent(policyRule=policy_rule("OPTIN"))), True),
     ("neither: no base can be told", consent({}), False),
 ]
 
@@ -163,7 +169,10 @@ SCOPES: list[tuple[str, dict[str, Any], bool]] = [
     ("by kind of agency", {"actor": [kind_actor("adult-mental-health")]}, True),
     ("another kind", {"actor": [kind_actor("school")]}, False),
     ("a kind that is not one", {"actor": [kind_actor("secret-service")]}, False),
+    ("a kind's name in another code system", {"actor": [actor("https://elsewhere.example", "adult-mental-health")]}, False),
     ("by role", {"actor": [role_actor("ward-nurse")]}, True),
+    ("a role's name in another code system", {"actor": [actor("https://elsewhere.example", "ward-nurse")]}, False),
+    ("an actor as HL7 wrote its code system later", {"actor": [{**actor(), "role": concept(TWIN, "IRCP")}]}, True),
     ("another role", {"actor": [role_actor("consultant")]}, False),
     ("primary recipient", {"actor": [actor(role="PRCP")]}, True),
     ("the custodian is no recipient", {"actor": [actor(role="CST")]}, False),
@@ -183,10 +192,14 @@ SCOPES: list[tuple[str, dict[str, Any], bool]] = [
     ("another v3 purpose", {"purpose": [v3("HRESCH")]}, False),
     ("a broader v3 purpose does not name us", {"purpose": [v3("TREAT")]}, False),
     ("a purpose of an unknown system", {"purpose": [purpose(system="https://elsewhere.example")]}, False),
+    ("a purpose without a code system", {"purpose": [{"code": "COC"}]}, False),
     ("a purpose without a code", {"purpose": [{"system": systems.V3_ACT_REASON}]}, False),
     ("to disclose", {"action": [action()]}, True),
     ("to collect or disclose", {"action": [action("collect"), action()]}, True),
     ("to collect", {"action": [action("collect")]}, False),
+    ("to use or to correct", {"action": [action("use"), action("correct")]}, False),
+    ("to collect, use and correct", {"action": [concept(systems.CONSENT_ACTION, "collect", "use", "correct")]}, False),
+    ("to use it, in another code system", {"action": [concept("https://elsewhere.example", "use")]}, False),
     ("to look without disclosing", {"action": [action("access")]}, False),
     ("an action in words only", {"action": [{"text": "send it on"}]}, False),
     ("all dimensions together", {"actor": [actor()], "purpose": [purpose()], "action": [action()]}, True),
@@ -207,6 +220,7 @@ def test_what_a_permission_is_limited_to(parts: dict[str, Any], opens: bool) -> 
 
 UNDERSTOOD_AS_NOT_US = {
     "another organisation", "another kind", "another role", "another purpose", "another v3 purpose", "to collect", "all but one",
+    "to use or to correct", "to collect, use and correct",
 }  # fmt: skip
 
 
@@ -223,6 +237,8 @@ def test_redaction_by_class() -> None:
     odd = [{"system": "http://hl7.org/fhir/resource-types", "code": "Flag"}]
     assert shared(consent(rule("permit", rule("deny", klass=odd)))) == NOTHING
     assert shared(consent(rule("deny", rule("permit", klass=[*odd, *classes("existence")])))) == {"existence"}
+    for elsewhere in ({"system": "https://elsewhere.example", "code": "detail"}, {"code": "detail"}, {}):
+        assert shared(consent(rule("permit", rule("deny", klass=[elsewhere])))) == NOTHING
 
 
 @pytest.mark.parametrize(
@@ -260,6 +276,38 @@ def test_a_rule_that_is_not_understood_refuses(parts: dict[str, Any]) -> None:
     assert shared(consent(rule("permit", rule("permit", **parts))), of=subject(inpatient={ME: True})) == (
         ALL if parts.get("modifierExtension", [{}])[0].get("valueCoding") else NOTHING
     )
+
+
+def test_a_modifier_of_another_kind_is_not_taken_for_a_state() -> None:
+    """Though it names one that is met: nobody knows what it turns the rule into."""
+    strange = [
+        {**while_inpatient()[0], "url": "https://x.example/StructureDefinition/unless"},
+        {**while_inpatient()[0], "url": None},
+    ]
+    for one in strange:
+        for made in (rule("permit", modifierExtension=[one]), rule("permit", rule("permit", modifierExtension=[one]))):
+            assert shared(consent(made), of=subject(inpatient={ME: True})) == NOTHING
+
+
+def test_what_may_stand_in_a_rule_without_changing_it() -> None:
+    """Its id, what belongs to one of its elements, and extensions that are not ours and modify nothing."""
+    beside = {"id": "1", "_type": {"id": "2"}, "extension": [{"url": "https://x.example/colour", "valueCoding": {"code": "red"}}]}
+    assert shared(consent(rule("permit", **beside))) == ALL
+    assert shared(consent(rule("permit", type_="permit"))) == NOTHING
+
+
+def test_a_verification_that_failed_and_was_made_up_for_counts() -> None:
+    """Some time somebody asked the person and it was so; who only failed is in doubt."""
+    failed, held = {"verified": False}, {"verified": True}
+    assert shared(consent(rule("permit"), verification=[failed, held])) == ALL
+    assert shared(consent(rule("permit"), verification=[failed, failed])) == NOTHING
+
+
+def test_a_statement_that_was_taken_back_and_cannot_be_read_refuses_nothing() -> None:
+    """Of one that is in force it must be thought that it refuses."""
+    broken = {**consent(rule("deny")), "patient": 7}
+    assert shared(broken, consent(rule("permit"))) == NOTHING
+    assert shared({**broken, "status": "inactive"}, consent(rule("permit"))) == ALL
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.disclosure.agreements import OBLIGATIONS
 from gateway.disclosure.directives import compile_consent
 from gateway.disclosure.plain import Person, sentences, sentences_of
 from gateway.disclosure.purposes import PolicyFault
@@ -186,6 +187,12 @@ def test_an_obligation_is_told_and_goes_with_the_permit() -> None:
 def test_leave_on_a_condition_that_is_not_known_is_no_leave(strange: list[dict[str, Any]]) -> None:
     """An obligation without a known code makes the whole statement refuse."""
     assert refused(consent(rule("permit", extension=strange))) == "wish-refused"
+
+
+def test_every_obligation_that_is_published_can_be_asked_for() -> None:
+    """One by one and all of them in one rule."""
+    everything = [one for code in sorted(OBLIGATIONS) for one in obliging(code)]
+    assert set(getattr(ask(consent(rule("permit", extension=everything))), "obligations", ())) == OBLIGATIONS
 
 
 def test_to_refuse_what_never_leaves_refuses_nothing_else() -> None:
