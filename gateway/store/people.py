@@ -25,6 +25,7 @@ ORIGIN = "_origin"  # where it stands beside the elements of a person
 PERSON_COLUMNS = (person.c.id, person.c.agency, person.c.content_key, person.c.identity, person.c.version)
 RECORD_COLUMNS = (record.c.id, record.c.type, record.c.body, record.c.version, record.c.related, record.c.updated)
 
+_BESIDE = person_token.alias("beside")
 _JOINED = person_token.join(person, person.c.id == person_token.c.person).outerjoin(record, record.c.person == person.c.id)
 
 # Everything that any agency holds of the person with a NHS number.
@@ -38,6 +39,13 @@ NHS_TOKENS = Keyed(select(person_token.c.person, person_token.c.token).where(per
 OWN_BY_TOKEN = Keyed(
     select(*PERSON_COLUMNS)
     .join(person_token, person_token.c.person == person.c.id)
+    .where(person_token.c.agency == bindparam("agency", type_=Text)),
+    person_token.c.token, name="token", others=("agency",), untold=True,
+)  # fmt: skip
+# Every token of the row that one of them leads to.
+TOKENS_BESIDE = Keyed(
+    select(_BESIDE.c.person, _BESIDE.c.token, _BESIDE.c.kind)
+    .select_from(person_token.join(_BESIDE, _BESIDE.c.person == person_token.c.person))
     .where(person_token.c.agency == bindparam("agency", type_=Text)),
     person_token.c.token, name="token", others=("agency",), untold=True,
 )  # fmt: skip

@@ -14,12 +14,13 @@ from typing import Any
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.outbox.enqueue import Happened, enqueue
 from gateway.exchanges.records.held import held_of, source_of
+from gateway.exchanges.records.hold_persons import hold_persons
 from gateway.exchanges.records.merge_rows import merge_rows
 from gateway.exchanges.records.persons import Desk, find_or_create, reseal_versions
 from gateway.exchanges.records.purge import check_may_go, purge_person
 from gateway.fhir.elements import identifiers, identity
 from gateway.fhir.outcomes import Unprocessable
-from gateway.fhir.systems import NHS_NUMBER, ODS_CODE
+from gateway.fhir.systems import ODS_CODE
 from gateway.mapping.merge import applies, merged, restated
 from gateway.mapping.records import Op, Origin, Resource, Sourced
 from gateway.mapping.turns import LEAVE, part_of
@@ -35,7 +36,7 @@ from gateway.notification.topics import (
 from gateway.store import clock, people
 from gateway.store.ledger import Moment
 from gateway.store.people import Held, Opened
-from gateway.store.sql import Hold, Read, Write
+from gateway.store.sql import Read, Write
 
 OTHER_AUTHOR = "The author is another organisation: each writes its own records."
 IDENTIFYING = ("name", "birthDate")
@@ -82,25 +83,13 @@ def _as_told(happened: list[Happened]) -> list[Happened]:
 
 
 def _hold(desk: Desk, resources: list[Sourced]) -> Generator[Any, Any, None]:
-    """Lock every person named: first by what is named, then by the NHS numbers of the row that a local id leads to."""
+    """Lock every person named."""
     named: set[str] = set()
     for one in resources:
         named.update(identifiers(one.resource))
         named.update(filter(None, (identity(one.resource.get(part)) for part in ("subject", "patient"))))
         named.update(filter(None, (identity(link.get("other")) for link in one.resource.get("link", ()))))
-    held = {hold_token(desk, text) for text in named}
-    yield Hold(tuple(held))
-    behind: set[bytes] = set()
-    for text in sorted(named):
-        if text.startswith(f"{NHS_NUMBER}|"):
-            continue
-        row = yield from desk.row_named(text)
-        if row is not None:
-            behind.update(token for _, token in (yield Read(people.NHS_TOKENS, {"key": row.id})))
-    if behind - held:  # what was read before they were held may have changed meanwhile
-        yield Hold(tuple(behind))
-        desk.forget()
-        desk.opened.clear()
+    yield from hold_persons(desk, named)
 
 
 def _read_ahead(desk: Desk, resources: list[Sourced]) -> Generator[Any, Any, None]:
@@ -109,12 +98,6 @@ def _read_ahead(desk: Desk, resources: list[Sourced]) -> Generator[Any, Any, Non
     if len(keys) > 1:
         found = yield tuple(Read(people.RECORD_BY_SOURCE, source_of(desk, *key)) for key in keys)
         desk.records = dict(zip(keys, found, strict=True))
-
-
-def hold_token(desk: Desk, text: str) -> bytes:
-    """The token under which decisions hold a person; an agency's own for who has no NHS number here."""
-    system, _, value = text.partition("|")
-    return desk.ctx.vault.nhs_token(value) if system == NHS_NUMBER else desk.ctx.vault.token("hold", desk.agency, text)
 
 
 def _apply_one(desk: Desk, one: Sourced, applied: Applied) -> Generator[Any, Any, list[Happened]]:

@@ -57,16 +57,24 @@ class Desk:
         """The row that an identifier leads to, asked for once."""
         token, _ = self.token(text)
         if token not in self.known:
-            found = yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": self.agency})
-            self.known[token] = found[0][0] if found else ""
-            if found and found[0][0] not in self.opened:
-                self.opened[found[0][0]] = people.open_person(self.ctx.vault, found[0])
+            self.learn(token, (yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": self.agency})))
         return self.opened.get(self.known[token])
+
+    def learn(self, token: bytes, found: list[Row]) -> None:
+        """To which row a token leads, if to any."""
+        self.known[token] = found[0][0] if found else ""
+        if found and found[0][0] not in self.opened:
+            self.opened[found[0][0]] = people.open_person(self.ctx.vault, found[0])
 
     def forget(self) -> None:
         """What was read ahead may no longer be so."""
         self.known.clear()
         self.records.clear()
+
+    def forget_all(self) -> None:
+        """Nor may what was opened."""
+        self.forget()
+        self.opened.clear()
 
     def store_patient(self, row: Opened, patient: Resource) -> Generator[Any, Any, None]:
         """Write a person's identity if it changed, and its tokens."""

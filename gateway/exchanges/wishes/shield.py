@@ -17,16 +17,15 @@ from gateway.audit.entry import DONE, Kind
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
-from gateway.exchanges.records.apply import hold_token
-from gateway.exchanges.records.persons import Desk, rows_named
+from gateway.exchanges.records.hold_persons import hold_persons
+from gateway.exchanges.records.persons import Desk
 from gateway.exchanges.records.resources import NOT_HERE
 from gateway.exchanges.reviews import NEEDS_USER
-from gateway.fhir.elements import identifiers
 from gateway.fhir.outcomes import Conflict, Forbidden, NotFound
 from gateway.store import shields
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.people import Opened
-from gateway.store.sql import Hold, Read, Write
+from gateway.store.sql import Read, Write
 from gateway.store.vault import open_sealed, seal
 
 NO_SHIELD = "No shield stands on this record."
@@ -79,19 +78,11 @@ def own_record(ctx: Context, requester: Requester, person: str, moment: Moment) 
     if not requester.user:
         raise Forbidden(NEEDS_USER)
     desk = Desk(ctx, requester.agency, moment)
-    row = yield from _row(desk, person)
-    named = {person, *identifiers(row.patient)}
-    yield Hold(tuple(hold_token(desk, text) for text in named))
-    desk = Desk(ctx, requester.agency, moment)  # as it is now that it is held
-    return desk, (yield from _row(desk, person))
-
-
-def _row(desk: Desk, person: str) -> Generator[Any, Any, Opened]:
-    rows = yield from rows_named(desk, [person])
-    if not rows:
+    yield from hold_persons(desk, {person})
+    row = yield from desk.row_named(person)
+    if row is None:
         raise NotFound(NOT_HERE)
-    found: Opened = next(iter(rows.values()))
-    return found
+    return desk, row
 
 
 def _sealed(ctx: Context, row: Opened, told: Told) -> bytes:
