@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -33,11 +34,15 @@ class Report:
     def note(self, mapped: Mapped) -> None:
         """A record was read: what is to be said of it, and by which rules its resources were made."""
         self.received += 1
-        self.find([Issue(one.text, one.code, at(mapped, one), "warning") for one in mapped.warnings])
+        self.warn(mapped, mapped.warnings)
         self.rules.update(f"{mapped.version}/{one.rule}" for one in mapped.resources)
         for one in mapped.unmatched:
             key = (f"{mapped.version}/{one.table}", one.code)
             self.unmatched[key] = self.unmatched.get(key, 0) + 1
+
+    def warn(self, mapped: Mapped, issues: Iterable[Issue]) -> None:
+        """What a record leaves in doubt, by itself or beside what is stored."""
+        self.find([Issue(one.text, one.code, at(mapped, one), "warning") for one in issues])
 
     def take(self, written: int, notices: int) -> None:
         """A record was applied."""

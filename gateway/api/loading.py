@@ -89,6 +89,7 @@ class Load:
         for record, outcome in zip(records, ended, strict=True):
             if isinstance(outcome, Receipt):
                 self.report.note(record.mapped)
+                self.report.warn(record.mapped, outcome.warnings)
                 self.report.take(outcome.written, outcome.notices)
             elif isinstance(outcome, Unprocessable):
                 self.report.note(record.mapped)

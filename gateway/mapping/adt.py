@@ -12,7 +12,8 @@ from gateway.mapping.formats import Format
 from gateway.mapping.hl7_reader import Message, Segment, read_messages
 from gateway.mapping.hl7_values import identifier
 from gateway.mapping.records import Mapped, Op, Resource, Sender, Sourced
-from gateway.mapping.stays import EVENTS, MERGES, REFERRALS, check_time
+from gateway.mapping.referrals import REFERRALS
+from gateway.mapping.stays import EVENTS, MERGES, check_time
 from gateway.mapping.values import Unusable, Work, work_for
 from gateway.mapping.vocabulary import RESTRICTION_RANK
 

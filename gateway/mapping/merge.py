@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gateway.fhir import codes, systems
 from gateway.fhir.elements import is_doubtful
-from gateway.mapping import turns
+from gateway.mapping import admissions, turns
 from gateway.mapping.bundle import clean
 from gateway.mapping.flags import ENDED
 from gateway.mapping.records import Op, Resource
@@ -33,10 +33,13 @@ def merged(stored: Resource | None, sent: Resource, op: Op = Op.MERGE) -> Resour
     of again is a new fact."""
     if op is Op.REPLACE:
         return tidy(sent)
-    if stored is None or (op not in IN_ERROR and turns.is_cancelled(stored) and not turns.is_stale(stored, sent)):
+    sent = admissions.plain(sent)
+    if stored is None:
         return tidy(sent)
+    if op not in IN_ERROR and turns.is_cancelled(stored) and not turns.is_stale(stored, sent):
+        return tidy(admissions.noted(sent, stored))
     if turns.is_stale(stored, sent):
-        return tidy(turns.filled(stored, sent))
+        return tidy(admissions.noted(turns.filled(stored, sent), sent))
     return in_error(stored, sent) if op in IN_ERROR else changed(stored, sent, op)
 
 
@@ -55,7 +58,8 @@ def changed(stored: Resource, sent: Resource, op: Op) -> Resource:
         sent = {name: value for name, value in sent.items() if name not in KIND}
     if op in NO_TURN:
         sent = turns.without(sent, turns.TURNED)
-    return tidy(joined(stored, turns.to_put_over(stored, sent)))
+    sent = turns.to_put_over(stored, admissions.put_over(stored, sent))
+    return tidy(joined(stored, sent))
 
 
 def applies(stored: Resource | None, op: Op) -> bool:

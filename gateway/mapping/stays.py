@@ -1,8 +1,8 @@
-"""What an ADT or referral event says of a stay, a leave, a wait for admission or a referral: each a Flag of its own.
+"""What an ADT event says of a stay, a leave or a wait for admission: each a Flag of its own.
 
 Keys: ``<person>/stay/<visit number>``, for a visit number need be no other person's; where PV1-19 is empty
 ``<person>/current-stay``, or ``<person>/community`` for contact in the community; a leave stands below its stay, so that both
-are told; a wait for admission and a referral are the person's. Each Flag says when its sender recorded it (``turns``).
+are told; a wait for admission is the person's. Each Flag says when its sender recorded it (``turns``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.fhir import systems
-from gateway.mapping import dates, flags, people, turns
+from gateway.mapping import admissions, dates, flags, people, turns
 from gateway.mapping.engine import RecordMap
 from gateway.mapping.formats import Format
 from gateway.mapping.hl7_reader import Segment
@@ -130,8 +130,11 @@ def admit(fmt: Format, source: Source, key: str, work: Work) -> None:
     if "period" not in flag:
         work.fault("No date of admission: send PV1-44, EVN-2 or MSH-7.", "PV1-44", "required")
         return
+    moment = as_of(source, work)
+    if moment:
+        flag["extension"].append(admissions.admission(moment, flag["period"]["start"], work.base))
     reopen(flag, source)
-    work.resources.append(ended(fmt.maps["waiting"], source, f"{key}/waiting", flag["period"]["start"], work))
+    work.resources.append(ended(fmt.maps["waiting"], source, f"{key}{admissions.WAITING}", flag["period"]["start"], work))
 
 
 def reopen(flag: Resource, source: Source) -> None:
@@ -142,16 +145,19 @@ def reopen(flag: Resource, source: Source) -> None:
 
 def await_admission(fmt: Format, source: Source, key: str, work: Work) -> None:
     """A05: an admission is planned; the person waits for it."""
-    flag = put(fmt.maps["waiting"], source, f"{key}/waiting", work)
+    flag = put(fmt.maps["waiting"], source, f"{key}{admissions.WAITING}", work)
     if "start" in flag.get("period", {}):
         flag["period"]["end"] = None
+        if visit_number(source):
+            visit = stay_key(source, key, False).removeprefix(f"{key}/")
+            flag["extension"].append(admissions.about(visit, "", work.base))
     else:
         work.fault("No date of the planning: send EVN-2 or MSH-7.", "EVN-2", "required")
 
 
 def cancel_wait(fmt: Format, source: Source, key: str, work: Work) -> None:
     """A38: the planned admission was recorded in error, or will not take place."""
-    work.resources.append(taken_back(fmt.maps["waiting"], source, f"{key}/waiting", work))
+    work.resources.append(taken_back(fmt.maps["waiting"], source, f"{key}{admissions.WAITING}", work))
 
 
 def register(fmt: Format, source: Source, key: str, work: Work) -> None:
@@ -200,11 +206,24 @@ def delete_visit(fmt: Format, source: Source, key: str, work: Work) -> None:
 
 
 def retract_stay(fmt: Format, source: Source, key: str, work: Work) -> None:
-    """Takes back a stay with all that is below it."""
+    """Takes back a stay with all that is below it, and says of which day its admission was, where the message does."""
     outside = outpatient(source)
     own = stay_key(source, key, outside)
-    work.resources.append(taken_back(fmt.maps["on-leave"], source, f"{own}{turns.LEAVE}", work, Op.RETRACT))
-    work.resources.append(taken_back(fmt.maps["registered" if outside else "admitted"], source, own, work))
+    leave = taken_back(fmt.maps["on-leave"], source, f"{own}{turns.LEAVE}", work, Op.RETRACT)
+    stay = taken_back(fmt.maps["registered" if outside else "admitted"], source, own, work)
+    day = admitted_on(source)
+    for one in (leave, stay) if day and not outside else ():
+        one.resource["extension"].append(admissions.about("", day, work.base))
+    work.resources += [leave, stay]
+
+
+def admitted_on(source: Source) -> str:
+    """The day of PV1-44, empty where none can be read."""
+    text = source["PV1"].text(44) if "PV1" in source else None
+    try:
+        return dates.hl7_date(text) if isinstance(text, str) else ""
+    except Unusable:
+        return ""
 
 
 def cancel_discharge(fmt: Format, source: Source, key: str, work: Work) -> None:
@@ -289,26 +308,6 @@ def cancel_return(fmt: Format, source: Source, key: str, work: Work) -> None:
     work.resources.append(Sourced(f"{own}{turns.LEAVE}", leave_goes_on(fmt, source, work), rule="on-leave"))
 
 
-def referral_key(source: Source, key: str) -> str:
-    """The key of a referral: RF1-6, else RF1-11, else the person's."""
-    named = [source["RF1"].text(number) for number in (6, 11)] if "RF1" in source else []
-    number = next((one for one in named if isinstance(one, str)), "")
-    return f"{key}/referral/{people.segment(number)}" if number else f"{key}/referral"
-
-
-def refer(fmt: Format, source: Source, key: str, work: Work) -> None:
-    """I12, I13: referred, until the referral is rejected or expires. Without RF1 there is a person, and no referral."""
-    if "RF1" in source:
-        status = source["RF1"].text(1)
-        over = isinstance(status, str) and status.upper() in ("R", "E")
-        put(fmt.maps["referral-ended" if over else "referred"], source, referral_key(source, key), work)
-
-
-def cancel_referral(fmt: Format, source: Source, key: str, work: Work) -> None:
-    """I14: the referral was recorded in error."""
-    work.resources.append(taken_back(fmt.maps["referred"], source, referral_key(source, key), work))
-
-
 Change = Callable[[Format, Source, str, Work], Any]
 EVENTS: Final[dict[str, Change | None]] = {
     "A01": admit,
@@ -335,4 +334,3 @@ EVENTS: Final[dict[str, Change | None]] = {
     "A53": cancel_return,
 }
 MERGES: Final = frozenset({"A18", "A34", "A40"})  # A18 and A34 are what 2.3 has for A40
-REFERRALS: Final[dict[str, Change | None]] = {"I12": refer, "I13": refer, "I14": cancel_referral}

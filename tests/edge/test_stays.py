@@ -12,20 +12,25 @@ import pytest
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, TRUST, Person
 from gateway.disclosure.requester import Requester
+from gateway.exchanges.records.as_it_stands import BEGUN, EARLIER
 from gateway.exchanges.records.receive_record import Record, receive_record
 from gateway.fhir import systems
 from gateway.mapping import Sender, read
 from tests.edge.desks import council_hears_of, desk
-from tests.world import World
+from tests.world import World, part
 
 RIO = systems.local_id(TRUST, "rio")
 LOCAL = {AMINA.nhs: "M1", BETH.nhs: "M2"}
 
 
-def message(event: str, back: int, person: Person = AMINA, *, visit: str = "STAY", numbers: str = "both") -> str:
-    """A message that was recorded so many days ago; with both numbers of the person, or only the ``nhs`` or ``local`` one."""
-    day = f"{people.TODAY - timedelta(days=back):%Y%m%d}"
+def message(
+    event: str, back: int, person: Person = AMINA, *, visit: str = "STAY", numbers: str = "both", admitted: int = 3
+) -> str:
+    """A message that was recorded so many days ago, of somebody who was ``admitted`` so many; with both numbers of the person,
+    or only the ``nhs`` or ``local`` one."""
+    day, began = (f"{people.TODAY - timedelta(days=one):%Y%m%d}" for one in (back, admitted))
     text = people.adt(event, person, LOCAL[person.nhs], visit=visit)
+    text = text.replace(f"{people.TODAY - timedelta(days=3):%Y%m%d}210000", f"{began}210000")
     text = text.replace(f"{people.TODAY:%Y%m%d}000100", f"{day}000100")
     text = text if visit else text.replace(f"|V{LOCAL[person.nhs]}|", "||")
     nhs, local = f"{person.nhs}^^^NHS^NH", f"{LOCAL[person.nhs]}^^^RIO^MR"
@@ -136,6 +141,50 @@ async def test_a_cancel_that_overtakes_its_admission_is_told_to_nobody(world: Wo
         await sends(world, message("A11", 1), message("A01", 2))
         assert one.topics() == []
     assert await flags(world, AMINA) == {IN: "entered-in-error"}
+
+
+async def found_in(world: World, *messages: str) -> list[tuple[str, int]]:
+    """What the reports on messages that are taken whole find, and how often."""
+    found: list[tuple[str, int]] = []
+    for one in messages:
+        answer = await world.as_("trust-epr").post("/records/hl7v2-adt", one, "application/octet-stream")
+        assert part(answer.json(), "refused") == 0, answer.text
+        told = [each["part"] for each in answer.json()["parameter"] if each["name"] == "finding"]
+        found += [(part(each, "text"), part(each, "count")) for each in told]
+        await world.settle()
+    return found
+
+
+WAITS = "Waiting to be seen"
+
+
+@pytest.mark.parametrize("planned", ["STAY", "PLAN"])
+async def test_a_plan_that_comes_after_its_admission_leaves_nobody_waiting(world: World, planned: str) -> None:
+    """A05 after A01, under the number of the stay or of its own; whoever subscribed hears of the admission."""
+    with desk() as one:
+        await council_hears_of(world, [AMINA], one.url)
+        assert await found_in(world, message("A01", 3), message("A05", 9, visit=planned)) == []
+        assert one.topics()[0] == "admitted"
+    assert await flags(world, AMINA) == {IN: "active", WAITS: "inactive"}
+
+
+async def test_a_plan_for_a_visit_that_has_begun_is_left_out_and_said(world: World) -> None:
+    """It was recorded after the admission: the sender is told, and no wait is made of it."""
+    assert await found_in(world, message("A01", 3), message("A05", 1)) == [(BEGUN, 1)]
+    assert await flags(world, AMINA) == {IN: "active"}
+
+
+async def test_a_cancel_of_the_earlier_of_two_stays_leaves_the_later_and_is_said(world: World) -> None:
+    """One visit number, used again after the discharge: told as new; a late A11 that names the first day takes nothing back."""
+    first = (message("A01", 9, admitted=9), message("A03", 7, admitted=9))
+    with desk() as one:
+        await council_hears_of(world, [AMINA], one.url)
+        assert await found_in(world, *first, message("A01", 3), message("A21", 2)) == []
+        assert await found_in(world, message("A11", 1, admitted=9)) == [(EARLIER, 1)]
+        assert one.topics() == ["admitted", "discharged", "admitted", "leave-started"]
+        assert await flags(world, AMINA) == {IN: "active", ON_LEAVE: "active"}
+        assert await found_in(world, message("A11", 1)) == []
+    assert await flags(world, AMINA) == {IN: "entered-in-error", ON_LEAVE: "entered-in-error"}
 
 
 def corrects(bundle: dict[str, Any]) -> list[str]:

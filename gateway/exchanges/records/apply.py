@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
 from typing import Any
 
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.outbox.enqueue import Happened, enqueue
+from gateway.exchanges.records.as_it_stands import Left, as_it_stands, is_unchanged
 from gateway.exchanges.records.held import held_of, source_of
 from gateway.exchanges.records.hold_persons import hold_persons
 from gateway.exchanges.records.merge_rows import merge_rows
 from gateway.exchanges.records.persons import Desk, find_or_create, reseal_versions
 from gateway.exchanges.records.purge import check_may_go, purge_person
 from gateway.fhir.elements import identifiers, identity
-from gateway.fhir.outcomes import Unprocessable
+from gateway.fhir.outcomes import Issue, Unprocessable
 from gateway.fhir.systems import ODS_CODE
-from gateway.mapping.merge import applies, merged, restated
+from gateway.mapping.merge import applies, merged
 from gateway.mapping.records import Op, Origin, Resource, Sourced
-from gateway.mapping.turns import LEAVE, part_of
 from gateway.notification.topics import (
     RETRACTED,
     Change,
@@ -51,6 +50,7 @@ class Applied:
     persons: dict[str, Opened] = field(default_factory=dict)  # by row id
     notices: int = 0
     stored: list[Held] = field(default_factory=list)
+    warnings: list[Issue] = field(default_factory=list)  # what was left as it was, and why
 
 
 def apply(
@@ -142,7 +142,10 @@ def _record(desk: Desk, kind: str, one: Sourced, applied: Applied) -> Generator[
     row = yield from find_or_create(desk, [subject])
     related = yield from _related(desk, kind, resource)
     after = yield from as_it_stands(desk, kind, before, one)
-    if after is None or is_unchanged(before, after, one.op):
+    if isinstance(after, Left):
+        applied.warnings += after.warnings
+        return []
+    if is_unchanged(before, after, one.op):
         return []
     stored = yield from store_record(desk, row, kind, held[0].key if held else one.key, after, held, related)
     applied.written.append(stored.ref)
@@ -150,17 +153,6 @@ def _record(desk: Desk, kind: str, one: Sourced, applied: Applied) -> Generator[
     if held and held[1] != row.id:
         return _repointed(kind, held, row.id, stored.body, desk)
     return [Happened(row.id, change, before, stored.body) for change in _changes(kind, before, after, desk)]
-
-
-def as_it_stands(desk: Desk, kind: str, before: Resource | None, one: Sourced) -> Generator[Any, Any, Resource | None]:
-    """What stands once a resource is applied to what was stored; None where it is a leave of which its stay knows better."""
-    on = clock.day(desk.moment.at)
-    after = result_of(kind, before, one, on)
-    if not one.key.endswith(LEAVE):
-        return after
-    stay = yield from held_of(desk, "Flag", one.key.removesuffix(LEAVE), identity(one.resource.get("subject")))
-    leave = part_of(stay[0].body if stay else None, before, after, one.resource, desk.ctx.base)
-    return restated(leave, on) if leave else None
 
 
 def _repointed(kind: str, held: tuple[Held, str], row: str, after: Resource, desk: Desk) -> list[Happened]:
@@ -176,26 +168,6 @@ def _check_owner(kind: str, resource: Resource, agency: str) -> None:
     author = identity(resource.get("author")) if kind == "Flag" else ""
     if author.startswith(f"{ODS_CODE}|") and author != f"{ODS_CODE}|{agency}":
         raise Unprocessable(OTHER_AUTHOR, where="Flag.author", code="business-rule")
-
-
-def result_of(kind: str, before: Resource | None, one: Sourced, today: date) -> Resource:
-    """What stands once a resource is applied to what was stored; a Flag with the status that its dates give today."""
-    combined = merged(before, one.resource, one.op)
-    if before is not None:  # a resource that stands for itself comes without our id
-        combined["id"] = before["id"]
-    return restated(combined, today) if kind == "Flag" and one.op is not Op.RETRACT else combined
-
-
-def is_unchanged(before: Resource | None, after: Resource, op: Op) -> bool:
-    """Whether there is nothing to write. That a feed says the same again, at a later time, is no change of a record."""
-    if before is None or op is Op.REPLACE:
-        return before == after
-    return _without_time(before) == _without_time(after)
-
-
-def _without_time(resource: Resource) -> Resource:
-    told = [one for one in resource.get("extension", ()) if not str(one.get("url", "")).endswith("/status-as-of")]
-    return {**resource, "extension": told}
 
 
 def _changes(kind: str, before: Resource | None, after: Resource, desk: Desk) -> list[Change]:

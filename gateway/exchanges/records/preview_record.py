@@ -13,7 +13,8 @@ from typing import Any
 from gateway.audit.entry import DONE, Kind
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
-from gateway.exchanges.records.apply import SUBJECT, as_it_stands, is_unchanged
+from gateway.exchanges.records.apply import SUBJECT
+from gateway.exchanges.records.as_it_stands import Left, as_it_stands, is_unchanged
 from gateway.exchanges.records.held import held_of
 from gateway.exchanges.records.persons import Desk
 from gateway.exchanges.records.receive_record import Record
@@ -61,14 +62,14 @@ def _effect(desk: Desk, one: Sourced) -> Generator[Any, Any, Effect]:
 
 def _compared(desk: Desk, one: Sourced, before: Resource) -> Generator[Any, Any, Effect]:
     kind = one.resource["resourceType"]
-    after: Resource | None
+    after: Resource | Left
     if kind == "Patient":
         after = in_order(merged(before, one.resource, one.op))
         same = after == in_order(before)
     else:
         after = yield from as_it_stands(desk, kind, before, one)
-        same = after is None or is_unchanged(before, after, one.op)
-    if same or after is None:
+        same = isinstance(after, Left) or is_unchanged(before, after, one.op)
+    if same or isinstance(after, Left):
         return Effect(one.rule, "unchanged")
     names = tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
     return Effect(one.rule, "retracted" if one.op in IN_ERROR else "changed", names)

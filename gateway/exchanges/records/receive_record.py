@@ -15,6 +15,7 @@ from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.records.apply import apply
 from gateway.fhir.elements import identifiers
+from gateway.fhir.outcomes import Issue
 from gateway.fhir.systems import NHS_NUMBER
 from gateway.mapping.records import Mapped, Origin
 from gateway.store import people, standing
@@ -50,6 +51,7 @@ class Receipt:
 
     written: int
     notices: int
+    warnings: tuple[Issue, ...] = ()
 
 
 def receive_record(ctx: Context, record: Record, moment: Moment) -> Story[Receipt]:
@@ -67,7 +69,7 @@ def receive_record(ctx: Context, record: Record, moment: Moment) -> Story[Receip
     yield Write(standing.TOUCH_FEED, {"agency_code": agency, "as_of": moment.at}, later=True, once=True)
     patients = [_patient(row.patient) for row in applied.persons.values()] or [""]
     lines = tuple(_line(record, moment, DONE, patient, applied.written) for patient in patients)
-    return Outcome(Receipt(len(applied.written), applied.notices), lines)
+    return Outcome(Receipt(len(applied.written), applied.notices, tuple(applied.warnings)), lines)
 
 
 def refuse_record(ctx: Context, record: Record, moment: Moment) -> Story[None]:

@@ -13,7 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.mapping import Mapped, Mappings, Sender, UnknownFormat, Unreadable, dates, formats, read
-from gateway.mapping.stays import EVENTS, REFERRALS
+from gateway.mapping.referrals import REFERRALS
+from gateway.mapping.stays import EVENTS
 from gateway.mapping.values import Unusable
 
 Take = Callable[..., list[Mapped]]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.fhir.elements import flag_detail
-from gateway.mapping import Mapped, Resource, merged, restated
-from gateway.mapping.merge import applies
+from gateway.mapping import Mapped, Resource, admissions, merged, restated
+from gateway.mapping.merge import IN_ERROR, applies
 from gateway.mapping.records import Sourced
 from gateway.mapping.turns import LEAVE, part_of
 from gateway.notification.topics import flag_changes, of_one_person
@@ -69,9 +69,17 @@ class Stored:
         if item.key.endswith(LEAVE):
             stay = self.held.get(item.key.removesuffix(LEAVE))
             within = part_of(stay, before, after, item.resource)
-            if within is None:
+            if within is None or (item.op in IN_ERROR and admissions.is_of_earlier(stay, item.resource)):
                 return []
             after = restated(within, ON)
+        elif item.op in IN_ERROR and admissions.is_of_earlier(before, item.resource):
+            return []
+        elif item.key.endswith(admissions.WAITING) and admissions.goes_on(after):
+            stays = {key: flag for key, flag in self.held.items() if admissions.is_stay(key)}
+            wait = admissions.wait_beside(after, item.resource, stays)
+            if wait is None:
+                return []
+            after = restated(wait, ON)
         self.held[item.key] = after
         return flag_changes(before, after, ON)
 
