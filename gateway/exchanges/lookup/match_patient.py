@@ -7,18 +7,17 @@ doubtful. Found by identifiers and by the terms of ``match_terms``; compared uns
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gateway.audit.entry import DONE, Entry, Kind
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.lookup.charge import OVER_QUOTA, charge_for, retry_after
-from gateway.exchanges.records.dossiers import sealed
 from gateway.exchanges.records.match_terms import term_token
 from gateway.exchanges.records.resources import person_token
+from gateway.exchanges.records.unsealed import unsealed
 from gateway.fhir.elements import identifiers
 from gateway.fhir.outcomes import TooMany
 from gateway.fhir.systems import NHS_NUMBER
@@ -72,7 +71,7 @@ def match_patient(ctx: Context, ask: MatchRequest, moment: Moment) -> Story[Matc
     held = rows[len(counting) :]
     likely = ranked(_compared(ctx, ask.person, held))
     complete = len(likely) <= MOST_LIKELY and not any(len(one) >= MOST_SHARING for one in held)
-    opened = yield from _unsealed(ctx, [one.id for one in likely[:MOST_LIKELY]])
+    opened = yield from unsealed(ctx, [one.id for one in likely[:MOST_LIKELY]])
     found = [Match(one, opened[one.id]) for one in settled([one for one in likely if one.id in opened], complete=complete)]
     told = [one for one in found if one.candidate.grade is Grade.CERTAIN or not ask.only_certain][: ask.count]
     return Outcome(MatchAnswer(tuple(told), complete), (_entry(ask, told, moment),), charged)
@@ -101,15 +100,6 @@ def _compared(ctx: Context, person: Described, held: list[Rows]) -> list[Candida
         comparison = compare(person, described(people.open_person(ctx.vault, columns).patient))
         found.append(Candidate(columns[0], comparison, grade_of(comparison)))
     return found
-
-
-def _unsealed(ctx: Context, likely: list[str]) -> Generator[Any, Any, dict[str, Opened]]:
-    """The rows with these ids, but for those that are sealed by adoption."""
-    if not likely:
-        return {}
-    dossiers = yield tuple(Read(people.DOSSIER_BY_ROW, {"key": one}) for one in likely)
-    rows = [row for found in dossiers for row in people.open_dossier(ctx.vault, found)]
-    return {row.id: row for row in rows if not sealed([row])}
 
 
 def _entry(ask: MatchRequest, told: list[Match], moment: Moment) -> Entry:

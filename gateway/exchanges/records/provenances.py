@@ -15,10 +15,11 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.records.resources import LATEST, own_version, patient_of, person_token
+from gateway.exchanges.records.unsealed import own_row, unsealed
 from gateway.store import people
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.people import Held
-from gateway.store.sql import Read
+from gateway.store.sql import Read, Row
 
 TARGETS: Final = ("Consent", "Flag", "RelatedPerson")  # each kept with its versions and their times; in the order of pages
 
@@ -110,16 +111,15 @@ def _is_of(ctx: Context, ask: ProvenanceSearch, owner: people.Opened) -> Generat
 
 def _person(ctx: Context, ask: ProvenanceSearch) -> Generator[Any, Any, people.Opened | None]:
     agency = ask.requester.agency
-    rows = yield Read(people.OWN_BY_TOKEN, {"token": person_token(ctx, agency, ask.person), "agency": agency})
-    return people.open_person(ctx.vault, rows[0]) if rows else None
+    row: people.Opened | None = yield from own_row(ctx, agency, person_token(ctx, agency, ask.person))
+    return row
 
 
 def _of_person(ctx: Context, ask: ProvenanceSearch) -> Generator[Any, Any, ProvenancePage]:
     row = yield from _person(ctx, ask)
     if row is None:
         return ProvenancePage(())
-    rows = yield Read(people.RECORDS_OF_PERSON, {"person_id": row.id})
-    held = [people.open_record(row.cipher, columns) for columns in rows]
+    held = [one for records in row.records.values() for one in records]
     rest = sorted((one for one in held if (one.type, one.id) > ask.after), key=lambda one: (one.type, one.id))
     return _cut(rest, ask.count)
 
@@ -127,13 +127,15 @@ def _of_person(ctx: Context, ask: ProvenanceSearch) -> Generator[Any, Any, Prove
 def _all(ctx: Context, ask: ProvenanceSearch) -> Generator[Any, Any, ProvenancePage]:
     """Type by type, in the order of their ids, until the page is full."""
     began, last = ask.after
-    found: list[Held] = []
+    found: list[Row] = []
     for kind in (one for one in TARGETS if one >= began and len(found) <= ask.count):
         after = last if kind == began else ""
         wanted = {"agency": ask.requester.agency, "type": kind, "since": ask.since, "after": after, "count": ask.count + 1}
-        rows = yield Read(people.OWN_RECORDS, wanted)
-        found += [people.open_record(people.open_person(ctx.vault, row[:5]).cipher, row[5:]) for row in rows]
-    return _cut(found, ask.count)
+        found += yield Read(people.OWN_RECORDS, wanted)
+    page = found[: ask.count]
+    owners = yield from unsealed(ctx, [row[0] for row in page])
+    held = tuple([people.open_record(owners[row[0]].cipher, row[5:]) for row in page if row[0] in owners])
+    return ProvenancePage(held, (page[-1][6], page[-1][5]) if len(found) > ask.count else None)
 
 
 def _cut(found: list[Held], count: int) -> ProvenancePage:

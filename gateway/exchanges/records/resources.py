@@ -1,4 +1,9 @@
-"""The owner's own resources over the FHIR API: read, search, create, update. Others get the same as for nothing."""
+"""The owner's own resources over the FHIR API: read, search, create, update. Others get the same as for nothing.
+
+So does the owner where its own record seals the person by adoption, for the Patient and in every search by person or of all
+(``unsealed``), as in ``Patient/$match``. A record that is named by its id is read and updated nevertheless: it may have to be
+corrected.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.records.apply import apply, fresh_key
+from gateway.exchanges.records.unsealed import own_row, unsealed
 from gateway.fhir.elements import identity
 from gateway.fhir.outcomes import NotFound, PreconditionFailed, PreconditionRequired
 from gateway.fhir.systems import NHS_NUMBER
@@ -116,8 +122,8 @@ def _own(ctx: Context, agency: str, kind: str, identifier: str) -> Generator[Any
         rows = yield Read(people.OWN_PERSON, {"id": identifier, "agency": agency})
         if not rows:
             return None
-        row = people.open_person(ctx.vault, rows[0])
-        return _as_held(row), row
+        row = (yield from unsealed(ctx, [identifier])).get(identifier)
+        return None if row is None else (_as_held(row), row)
     rows = yield Read(people.OWN_RECORD, {"id": identifier, "agency": agency, "type": kind})
     if not rows:
         return None
@@ -165,17 +171,11 @@ def _page(found: list[Held], ask: SearchRequest) -> tuple[list[Held], str]:
 
 
 def _of_person(ctx: Context, ask: SearchRequest) -> Generator[Any, Any, list[Held]]:
-    rows = yield Read(
-        people.OWN_BY_TOKEN, {"token": person_token(ctx, ask.requester.agency, ask.person), "agency": ask.requester.agency}
-    )
-    if not rows:
+    agency = ask.requester.agency
+    row = yield from own_row(ctx, agency, person_token(ctx, agency, ask.person))
+    if row is None:
         return []
-    row = people.open_person(ctx.vault, rows[0])
-    if ask.type == "Patient":
-        return [_as_held(row)]
-    wanted = {"agency": ask.requester.agency, "type": ask.type, "person_id": row.id}
-    records = yield Read(people.OWN_RECORDS_OF, wanted)
-    return [people.open_record(row.cipher, columns[5:]) for columns in records]
+    return [_as_held(row)] if ask.type == "Patient" else list(row.of_type(ask.type))
 
 
 def person_token(ctx: Context, agency: str, person: str) -> bytes:
@@ -189,8 +189,10 @@ def person_token(ctx: Context, agency: str, person: str) -> bytes:
 def _all(ctx: Context, ask: SearchRequest) -> Generator[Any, Any, tuple[list[Held], str]]:
     wanted = {"agency": ask.requester.agency, "type": ask.type, "since": ask.since, "after": ask.after, "count": ask.count + 1}
     rows = yield Read(people.OWN_RECORDS, wanted)
-    found = [people.open_record(people.open_person(ctx.vault, row[:5]).cipher, row[5:]) for row in rows[: ask.count]]
-    return found, found[-1].id if len(rows) > ask.count else ""
+    page = rows[: ask.count]
+    owners = yield from unsealed(ctx, [row[0] for row in page])
+    found = [people.open_record(owners[row[0]].cipher, row[5:]) for row in page if row[0] in owners]
+    return found, page[-1][5] if len(rows) > ask.count else ""
 
 
 def _matches(held: Held, ask: SearchRequest) -> bool:

@@ -14,11 +14,10 @@ from gateway.exchanges.agencies import names
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.records.resources import person_token
+from gateway.exchanges.records.unsealed import own_row
 from gateway.exchanges.wishes.record_wish import person_of
 from gateway.fhir import systems
-from gateway.store import people
 from gateway.store.ledger import Moment, Outcome, Story
-from gateway.store.sql import Read
 
 NAME = "read_own_wishes"
 MOST = 10
@@ -47,12 +46,10 @@ def read_own_wishes(ctx: Context, ask: OwnWishes, moment: Moment) -> Story[tuple
         NAME, ask.requester, moment, Kind.SEARCH, DONE, request_id=ask.request_id, patient=patient,
         detail=(("resource", "Consent"),),
     )  # fmt: skip
-    rows = yield Read(people.OWN_BY_TOKEN, {"token": person_token(ctx, agency, patient), "agency": agency})
-    if not rows:
+    row = yield from own_row(ctx, agency, person_token(ctx, agency, patient))
+    if row is None:
         return Outcome((), (entry,))
-    row = people.open_person(ctx.vault, rows[0])
-    records = yield Read(people.OWN_RECORDS_OF, {"agency": agency, "type": "Consent", "person_id": row.id})
-    held = [people.open_record(row.cipher, columns[5:]) for columns in records]
+    held = sorted(row.of_type("Consent"), key=lambda one: (-one.updated, one.id))
     person, known = person_of(row.patient), names(moment.feeds)
     found = [
         Wish(plain.sentences_of(one.body, agency, one.updated, ctx.wording.wishes, person, known), one.updated)
