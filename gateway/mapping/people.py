@@ -108,6 +108,22 @@ def link_key(patient: str, relative: str) -> str:
     return f"{patient}/relative/{segment(relative)}"
 
 
+def other_link_keys(key: str, patient: list[str], relative: list[str]) -> list[str]:
+    """The keys of the same relationship by the other numbers ``system|value`` of either person; a relative who has no number
+    is under one mark alone."""
+    _, between, last = key.rpartition("/relative/")
+    if not between:
+        return []
+    named = relative if last.startswith(segment("person/")) else []
+    ends = [
+        last,
+        *(segment(person_key(dict(zip(("system", "value"), one.split("|", 1), strict=True)), Sender(""))) for one in named),
+    ]
+    holders = [one.rpartition(between)[0] for one in (key, *other_keys(key, patient))]
+    keys = dict.fromkeys(f"{holder}{between}{end}" for holder in holders for end in ends)
+    return [one for one in keys if one != key]
+
+
 def segment(text: str) -> str:
     """A text as one segment of a key."""
     return quote(text, safe="")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.demo import people
-from gateway.demo.people import AMINA, BETH, LEO, TRUST, Person
+from gateway.demo.people import AMINA, BETH, LEO, RUBY, TRUST, Person
 from gateway.exchanges.subjects.ask_erasure import ErasureRequest
 from gateway.exchanges.subjects.erase_person import Again, erase_person, replay_erasure
 from gateway.fhir import systems
@@ -99,6 +99,51 @@ async def test_a_leave_that_is_told_after_the_discharge_has_ended(world: World, 
     again = people.adt("A01", AMINA, "M1", visit="NEXT"), people.adt("A21", AMINA, "M1", visit="NEXT")
     await sends(world, *(again if visit else (told["A01"], told["A21"])))
     assert await open_stays(world, f"{RIO}|M1") == ["In hospital", "On leave from hospital"]
+
+
+NUMBERS = ("both", "nhs", "local")
+
+
+@pytest.mark.parametrize("then", NUMBERS)
+@pytest.mark.parametrize("first", NUMBERS)
+async def test_a_next_of_kin_is_one_whatever_number_of_the_patient_is_given(world: World, first: str, then: str) -> None:
+    """The patient by the NHS number, the trust's own, or both: one line on either record, and the later message changes it."""
+    await sends(world, message("A28", "M1"), by(first, message("A08", "M1", kin=LEO)))
+    child = "|CHD^Child^HL70063|||||"
+    await sends(world, by(then, message("A08", "M1", kin=LEO)).replace(f"{child}|", f"{child}20200101|20210101"))
+    for person in (AMINA, LEO):
+        (line,) = await world.as_("trust-epr").searches_for("RelatedPerson", person)
+        assert line["active"] is False
+
+
+@pytest.mark.parametrize("numbers", [("M1", "M2"), ("M2", "M1")])
+async def test_a_next_of_kin_is_one_after_a_merge(world: World, numbers: tuple[str, str]) -> None:
+    """Told under the NHS number before it, under the number that stays or the one that went after it."""
+    await sends(world, message("A28", "M1"), message("A28", "M2", nhs=False), by("nhs", message("A08", "M1", kin=LEO)))
+    await sends(world, merge("M1", "M2"), *(message("A08", one, nhs=False, kin=LEO) for one in numbers))
+    for person in (AMINA, LEO):
+        assert len(await world.as_("trust-epr").searches_for("RelatedPerson", person)) == 1
+
+
+async def test_a_next_of_kin_is_one_by_whatever_number_of_their_own(world: World) -> None:
+    """NK1-33 has the child's NHS number, then the trust's own for the same child."""
+    await sends(world, message("A28", "C1", LEO), message("A08", "M1", kin=LEO))
+    await sends(world, message("A08", "M1", kin=LEO).replace(f"{LEO.nhs}^^^NHS^NH", "C1^^^RIO^MR"))
+    for person in (AMINA, LEO):
+        assert len(await world.as_("trust-epr").searches_for("RelatedPerson", person)) == 1
+
+
+async def test_two_next_of_kin_stay_two(world: World) -> None:
+    """Another child, and one of whom no number is known."""
+    unnamed = message("A08", "M1", kin=LEO).replace(f"{LEO.nhs}^^^NHS^NH", "")
+    await sends(world, message("A28", "M1"), message("A08", "M1", kin=LEO), by("nhs", message("A08", "M1", kin=RUBY)), unnamed)
+    assert len(await world.as_("trust-epr").searches_for("RelatedPerson", AMINA)) == 3
+
+
+def by(numbers: str, text: str) -> str:
+    """A message with both numbers of the patient, or one of them."""
+    nhs, local = f"{AMINA.nhs}^^^NHS^NH", "M1^^^RIO^MR"
+    return text.replace(f"{nhs}~{local}", {"both": f"{nhs}~{local}", "nhs": nhs, "local": local}[numbers])
 
 
 async def test_nobody_hears_that_a_stay_was_another_s_where_the_nhs_number_is_the_same(fed: World) -> None:

@@ -131,7 +131,7 @@ def _patient(desk: Desk, one: Sourced) -> Generator[Any, Any, list[Happened]]:
 def _record(desk: Desk, kind: str, one: Sourced, applied: Applied) -> Generator[Any, Any, list[Happened]]:
     resource = one.resource
     subject = identity(resource.get(SUBJECT[kind]))
-    held = yield from held_of(desk, kind, one.key, subject)
+    held = yield from held_of(desk, kind, one.key, subject, identifiers(resource))
     before = held[0].body if held else None
     if not applies(before, one.op):
         return []

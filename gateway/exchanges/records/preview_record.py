@@ -87,5 +87,6 @@ def _person(desk: Desk, one: Sourced) -> Generator[Any, Any, Resource | None]:
 def _stored(desk: Desk, one: Sourced) -> Generator[Any, Any, Resource | None]:
     kind = one.resource["resourceType"]
     subject = identity(one.resource.get(SUBJECT[kind])) if kind in SUBJECT else ""
-    held = (yield from held_of(desk, kind, one.key, subject)) if kind in SUBJECT else None
+    named = identifiers(one.resource)
+    held = (yield from held_of(desk, kind, one.key, subject, named)) if kind in SUBJECT else None
     return held[0].body if held else None
