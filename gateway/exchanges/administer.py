@@ -9,10 +9,12 @@ import orjson
 
 from gateway.audit.entry import DONE, Kind
 from gateway.disclosure.requester import Requester
+from gateway.exchanges.agencies import profile_faults
 from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.lines import line
+from gateway.fhir.codes import AGENCY_KINDS
+from gateway.fhir.dates import whole_day
 from gateway.fhir.outcomes import Conflict, Unprocessable
-from gateway.notification.duty import check_hours
 from gateway.partners.guard import Refused, check_url
 from gateway.store import standing
 from gateway.store.ledger import Moment, Outcome, Story
@@ -49,12 +51,15 @@ class NewClient:
 
 
 def add_agency(ctx: Context, agency: NewAgency, moment: Moment) -> Story[None]:
-    """Register an agency. Raises Conflict where its code is taken."""
-    if agency.code in moment.feeds:
+    """Register an agency. Raises Conflict where its code is taken, Unprocessable for what it could not be told by."""
+    if agency.code.upper() in {code.upper() for code in moment.feeds}:
         raise Conflict(f"Agency {agency.code} is registered already.")
-    for one in agency.profile.get("desks", ()):
-        if fault := check_hours(one.get("available", [])):
-            raise Unprocessable(f"The hours of the contact {one.get('name') or one.get('kind')}: {fault}.")
+    if agency.kind not in AGENCY_KINDS:
+        raise Unprocessable(f"There is no kind of agency {agency.kind}; known are {', '.join(sorted(AGENCY_KINDS))}.")
+    if whole_day(agency.holds_from) is None:
+        raise Unprocessable(f"{agency.holds_from} is no date from which records are held: write it YYYY-MM-DD.")
+    if faults := profile_faults(agency.profile):
+        raise Unprocessable(f"The profile of {agency.code}: {'; '.join(faults)}.")
     row = {
         "code": agency.code,
         "name": agency.name,

@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 
 from gateway.disclosure.release import desk
+from gateway.fhir.codes import CONTACT_KINDS
+from gateway.notification.duty import check_hours
 from gateway.store import clock
 from gateway.store.ledger import Feed, Moment
 
@@ -24,6 +26,12 @@ class Profile:
     traced: bool  # its NHS numbers are traced (verified) before they are sent
     local_system: str  # the identifier system of its own record numbers
 
+
+STATED = {
+    "desks": "a list of contacts", "sensitive": "true or false", "la_code": "a text", "authorities": "texts by name",
+    "traced": "true or false", "local_system": "a text",
+}  # fmt: skip
+OF_A_CONTACT = ("kind", "name", "phone", "hours")
 
 _PROFILES: dict[tuple[str, int, str], Profile] = {}
 
@@ -49,6 +57,35 @@ def parse_profile(code: str, name: str, text: str) -> Profile:
         traced=bool(raw.get("traced", False)),
         local_system=raw.get("local_system", ""),
     )
+
+
+def profile_faults(stated: Any) -> list[str]:
+    """What is wrong with a profile, for whoever registers it: a word that is not read could be one that was to protect."""
+    if not isinstance(stated, dict):
+        return ["it is an object"]
+    unknown = [f"unknown setting {name}; known are {', '.join(STATED)}" for name in sorted(stated.keys() - STATED.keys())]
+    wrong = [f"{name} is {STATED[name]}" for name, value in stated.items() if name in STATED and not _is_stated(name, value)]
+    return unknown + wrong or [fault for one in stated.get("desks", ()) for fault in _contact_faults(one)]
+
+
+def _is_stated(name: str, value: Any) -> bool:
+    if name in ("sensitive", "traced"):
+        return isinstance(value, bool)
+    if name == "desks":
+        return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+    if name == "authorities":
+        return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+    return isinstance(value, str)
+
+
+def _contact_faults(contact: Mapping[str, Any]) -> list[str]:
+    named = f"the contact {contact.get('name') or contact.get('kind')}"
+    unknown = [f"{named}: unknown setting {one}" for one in sorted(contact.keys() - {*OF_A_CONTACT, "available"})]
+    wrong = [f"{named}: {one} is a text" for one in OF_A_CONTACT if not isinstance(contact.get(one, ""), str)]
+    if not wrong and contact.get("kind") not in CONTACT_KINDS:
+        wrong.append(f"{named}: kind is one of {', '.join(sorted(CONTACT_KINDS))}")
+    hours = check_hours(contact.get("available", []))
+    return [*unknown, *wrong, *([f"the hours of {named}: {hours}"] if hours else [])]
 
 
 def is_fresh(feed: Feed, at: int) -> bool:

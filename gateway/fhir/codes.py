@@ -126,6 +126,9 @@ AGENCY_KINDS = frozenset(
         "police", "voluntary",
     }
 )  # fmt: skip
+CONTACT_KINDS = frozenset(
+    {"lead-professional", "team", "duty-desk", "out-of-hours-desk", "safeguarding-lead", "escalation-manager"}
+)
 
 # Roles by what they answer (v3-RoleCode). A relationship says what the related person is to the patient.
 CHILDREN = frozenset({"CHILD", "SONC", "DAUC", "SON", "DAU", "NCHILD", "STPCHLD", "CHLDADOPT", "CHLDFOST"}) | frozenset(

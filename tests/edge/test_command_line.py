@@ -314,6 +314,47 @@ def test_agencies_and_clients_are_registered_once(deployment: Path, tmp_path: Pa
     )
 
 
+@pytest.mark.parametrize(
+    ("profile", "says"),
+    [
+        ("[]", "it is an object"),
+        ('{"sensitve": true}', "unknown setting sensitve; known are desks, sensitive"),
+        ('{"traced": "false"}', "traced is true or false"),
+        ('{"authorities": ["RIO"]}', "authorities is texts by name"),
+        ('{"la_code": 999}', "la_code is a text"),
+        ('{"desks": ["01632 960101"]}', "desks is a list of contacts"),
+        ('{"desks": [{"name": "Front door"}]}', "the contact Front door: kind is one of duty-desk"),
+        ('{"desks": [{"kind": "duty-desk", "phone": 1632}]}', "the contact duty-desk: phone is a text"),
+        ('{"desks": [{"kind": "duty-desk", "telephone": "1"}]}', "the contact duty-desk: unknown setting telephone"),
+        ('{"desks": [{"kind": "duty-desk", "available": [{"daysOfWeek": ["Monday"]}]}]}', "hours of the contact duty-desk: days"),
+    ],
+)
+def test_a_profile_that_would_not_be_read_as_it_is_meant_is_refused(
+    deployment: Path, tmp_path: Path, profile: str, says: str
+) -> None:
+    """A misspelt word could be the one that keeps a refuge unnamed, or that takes untraced numbers for traced ones."""
+    file = tmp_path / "profile.json"
+    file.write_text(profile)
+    ran = gateway("agency", "add", "TNEW2", "x", "voluntary", "--profile", file, "--data", deployment)
+    assert (ran.code, ran.out) == (2, "")
+    assert "The profile of TNEW2:" in ran.plain
+    assert says in ran.plain
+
+
+def test_an_agency_is_of_a_kind_that_agreements_know_and_holds_records_from_a_day(deployment: Path, tmp_path: Path) -> None:
+    """Another kind, a day that there is not, and the code of another agency in small letters are refused."""
+    file = tmp_path / "profile.json"
+    file.write_text("{}")
+    words = ("--profile", file, "--data", deployment)
+    assert (
+        "no kind of agency refuge; known are adult-mental-health"
+        in gateway("agency", "add", "TNEW3", "x", "refuge", *words).plain
+    )
+    dated = gateway("agency", "add", "TNEW3", "x", "voluntary", "--holds-from", "2018-13-01", *words)
+    assert (dated.code, "2018-13-01 is no date" in dated.plain) == (2, True)
+    assert "registered already" in gateway("agency", "add", people.TRUST.lower(), "x", "voluntary", *words).plain
+
+
 def test_what_is_stuck_and_what_is_not_known_is_listed(deployment: Path) -> None:
     """Headings alone where there is nothing: references, never a person."""
     heading = ["receiver", "waiting", "failing", "sending", "dead", "overdue", "oldest"]

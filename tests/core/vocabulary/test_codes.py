@@ -12,6 +12,7 @@ from gateway.fhir import codes
 from gateway.fhir.codes import (
     AGENCY_KINDS,
     CHILDREN,
+    CONTACT_KINDS,
     DETAILS,
     FOSTER_CARERS,
     INPATIENT,
@@ -38,11 +39,12 @@ def published(name: str) -> dict[str, str]:
 
 
 def test_the_published_codes_are_the_codes_in_use() -> None:
-    """Answers, statuses, kinds of agency, markers; details in the order of the ladder."""
+    """Answers, statuses, kinds of agency and of contact, markers; details in the order of the ladder."""
     assert published("marker") == MARKERS
     assert set(published("answer")) == {str(one) for one in Answer}
     assert published("involvement") == {str(code): display for code, display in STATUS_DISPLAY.items()}
     assert set(published("agency-kind")) == AGENCY_KINDS
+    assert set(published("contact-kind")) == CONTACT_KINDS
     assert list(published("involvement-detail").items()) == [(code, one.display) for code, one in DETAILS.items()]
 
 
