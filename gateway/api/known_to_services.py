@@ -17,6 +17,7 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.agencies import profile
 from gateway.exchanges.lookup.charge import OVER, OVER_QUOTA, retry_after
 from gateway.exchanges.lookup.look_up_status import Group, LookupAnswer, LookupRequest, look_up_status
+from gateway.exchanges.lookup.lookups import EMERGENCY
 from gateway.exchanges.records.dossiers import verification
 from gateway.fhir import systems
 from gateway.fhir.codes import Answer
@@ -34,13 +35,16 @@ GATES: dict[str, tuple[type[GatewayError], str]] = {
     "purpose-not-yours": (Forbidden, "This purpose of use is not open to your organisation, software or user."),
     "role-not-allowed": (
         Forbidden,
-        "This purpose needs a named user with a role that may use it, and what the purpose asks for.",
+        "This purpose needs a named user with a role that may use it, and a reason (duty to share) or override (emergency).",
     ),
     "case-reference-missing": (Forbidden, "This purpose needs the case reference of your own system (caseReference)."),
     "duty-not-in-force": (Forbidden, "This purpose may not be used yet: its law is not in force."),
     "policy-stale": (Unavailable, "The agreements are being changed. Please try again; in danger ring the duty desk."),
     "token-superseded": (NotAuthenticated, "The token is no longer valid. Please get a new one."),
 }
+NO_CLAIM = (
+    "An override claims danger to life: it goes with the purpose emergency. Ask for that purpose, or leave the override out."
+)
 NOT_VOUCHED = (
     "No other agency can vouch for the access log just now, so nothing is disclosed but in danger to life. "
     "Please try again later; if it cannot wait, ring."
@@ -86,17 +90,20 @@ def parse(body: Any, requester: Requester, request_id: str) -> LookupRequest:
     person = _resource(parts, "person", "Patient")
     number, verified = _number(person)
     reference, owner = _case(parts)
+    purpose, override = _purpose(parts), _override(parts.get("override"))
+    if override and purpose != EMERGENCY:
+        raise Unprocessable(NO_CLAIM, where="Parameters.parameter(override)", code="business-rule")
     return LookupRequest(
         requester=requester,
         nhs=number,
         birth_date=_birth_date(person),
         verified=verified,
-        purpose=_purpose(parts),
+        purpose=purpose,
         about=_about(body, parts),
         case_reference=reference,
         case_owner=owner,
         reason=_text(parts.get("reason"), "reason", 1000),
-        override=_override(parts.get("override")),
+        override=override,
         request_id=request_id,
     )
 

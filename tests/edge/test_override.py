@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway.api.edge import TICK
+from gateway.demo import people
 from gateway.demo.people import AMINA, STRANGER, Person
 from gateway.exchanges.log.search_audit import open_entry
 from gateway.settings import Settings
@@ -100,6 +101,26 @@ async def test_an_override_without_its_reasons_is_refused(county: World) -> None
     body["parameter"][-1]["part"][2]["valueString"] = "too short"
     assert (await worker.post("/fhir/Patient/$known-to-services", body)).status_code == 422
     assert await queue(await guardian(county, "dpo1", "council")) == []
+
+
+@pytest.mark.parametrize("person", [AMINA, STRANGER], ids=["a patient", "a stranger"])
+async def test_an_override_that_claims_no_danger_to_life_is_refused(county: World, person: Person) -> None:
+    """For any other purpose nobody would be told of it and nobody would look at it: it is not passed over in silence."""
+    body = override(person)
+    body["parameter"][1] = people.lookup(person, S47)["parameter"][1]
+    answer = await county.social_worker().post("/fhir/Patient/$known-to-services", body)
+    assert answer.status_code == 422
+    (issue,) = answer.json()["issue"]
+    assert issue["expression"] == ["Parameters.parameter(override)"]
+    assert "purpose emergency" in issue["diagnostics"]
+
+
+async def test_what_a_purpose_needs_beside_a_role_is_said(county: World) -> None:
+    """Who asks under the duty to share without a reason, or in danger without an override, is told what to add."""
+    asked = await county.social_worker().asks(AMINA, "duty-to-share-16la", case="C-1")
+    assert (asked.status_code, "a reason (duty to share)" in asked.text) == (403, True)
+    urgently = await (await urgent(county)).asks(AMINA, EMERGENCY, case="C-1")
+    assert (urgently.status_code, "override (emergency)" in urgently.text) == (403, True)
 
 
 async def test_the_askers_queue_has_an_item_whoever_is_asked_about(county: World) -> None:
