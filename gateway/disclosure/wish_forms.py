@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from gateway.disclosure.directives import NEVER_TOLD
 from gateway.fhir import systems
 
 Resource = dict[str, Any]
@@ -82,6 +83,11 @@ def faults_of(said: Said) -> list[str]:
     allowed = {receiver for one in said.all("only") for receiver in one.receivers}
     if allowed and any(not allowed.issuperset(one.receivers) for one in said.all("share")):
         found.append("share names somebody whom only leaves out.")
+    refused = {receiver for one in said.all("not-to") for receiver in one.receivers}
+    if refused & allowed.union(*(one.receivers for one in said.all("share"))):
+        found.append("not-to names somebody whom share or only names too.")
+    if untold := NEVER_TOLD & {code for one in said.all("share") for code in one.classes}:
+        found.append(f"share names what is never told, to anybody: {', '.join(sorted(untold))}.")
     return found + _kind_faults(said)
 
 

@@ -161,6 +161,8 @@ CONTRARY = [
     said(AMINA, wish("nothing"), wish("share")),
     said(AMINA, wish("share", organisation(COUNCIL)), wish("only", organisation(TRUST))),
     said(AMINA, wish("share"), wish("until", date="2099-01-01"), wish("until", date="2099-01-02")),
+    said(AMINA, wish("share", organisation(COUNCIL)), wish("not-to", organisation(COUNCIL))),
+    said(AMINA, wish("share", classes=("diagnosis",))),
     said(AMINA, wish("not-to")),
     said(AMINA, wish("only")),
     said(AMINA, wish("share"), wish("until")),
