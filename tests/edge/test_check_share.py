@@ -118,6 +118,17 @@ async def test_a_class_of_data_is_judged_by_itself(world: World) -> None:
     assert "never shares where a person lives" in part(address, "explanation")
 
 
+async def test_a_yes_to_a_part_of_the_question_says_what_it_is_not_for(world: World) -> None:
+    """Whom to ring may be told; the explanation names the details that were not agreed, and the address that nobody hears."""
+    answer = await checks(world.ward(), "safeguarding-s47", "contact", "detail", "address", receiver=COUNCIL)
+    assert (part(answer, "may"), codes(answer, "class")) == (True, ["contact"])
+    words = part(answer, "explanation")
+    assert "never shares where a person lives, with anybody" in words
+    assert "has not agreed to tell Southshire Council Children's Services what the involvement is, by name for this" in words
+    alone = part(await checks(world.ward(), "safeguarding-s47", "contact", receiver=COUNCIL), "explanation")
+    assert "never shares" not in alone and "has not agreed" not in alone
+
+
 async def test_a_kind_of_agency_and_a_role_may_be_named(world: World) -> None:
     """Any voluntary service may hear for early help; a council's clerk may not in an enquiry."""
     answer = await checks(world.ward(), "early-help", receiverKind="voluntary")

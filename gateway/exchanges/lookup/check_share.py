@@ -228,6 +228,7 @@ def _may(check: _Check, source: Party, receiver: Party, found: Line, roles: tupl
     filled, words = _filled(check, source, receiver, classes, roles), check.words
     said = [
         words["may"][check.purpose.mode].format(**filled),
+        *_rest(check, source, receiver, found),
         words["force"]["since"].format(**filled) if check.purpose.since else "",
         words["note"].get(check.purpose.code, ""),
         words["roles"]["only"].format(**filled) if roles and receiver.code != check.ask.requester.agency else "",
@@ -238,6 +239,15 @@ def _may(check: _Check, source: Party, receiver: Party, found: Line, roles: tupl
         source, receiver, "", " ".join(filter(None, said)), words["tell"][check.purpose.mode], "", max(CLASS_TIERS[code] for code in classes), classes,
         (found.basis,), standing_obligations(found, check.purpose), roles,
     )  # fmt: skip
+
+
+def _rest(check: _Check, source: Party, receiver: Party, found: Line) -> list[str]:
+    """What of the question is not shared: a yes to a part of it must not be read as a yes to all."""
+    sorts = {"never": NEVER_TOLD, "not-agreed": CLASS_TIERS.keys() - found.classes}
+    left = {sort: [code for code in check.ask.classes if code in among] for sort, among in sorts.items()}
+    return [
+        check.words["rest"][sort].format(**_filled(check, source, receiver, codes, ())) for sort, codes in left.items() if codes
+    ]
 
 
 def _needs_owner(check: _Check, receiver: Party) -> bool:
