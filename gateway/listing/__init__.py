@@ -31,6 +31,7 @@ from gateway.mapping.reading import read
 from gateway.mapping.records import Mapped, Sender
 from gateway.mapping.unreadable import UnknownFormat, Unreadable
 from gateway.store.sql import Read, Statement
+from gateway.store.standing import FEEDS
 
 Format = Annotated[str, typer.Argument(metavar="FORMAT", help="As in mappings/records, with or without @version.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page there instead of text here.")]
@@ -98,6 +99,12 @@ def stop(text: str) -> NoReturn:
     """End with one plain line on standard error and exit code 2."""
     typer.echo(f"gateway: {text}", err=True)
     sys.exit(2)
+
+
+async def check_agency(gateway: Any, code: str) -> None:
+    """End where there is no such agency: nothing found for a mistyped code would read as if all were well."""
+    if code not in {row[0] for row in (await gateway.ledger.read([Read(FEEDS)]))[0]}:
+        stop(f"there is no agency {code}")
 
 
 def bytes_of(file: Path) -> bytes:

@@ -12,13 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from gateway.exchanges.notices.replay_notices import LATEST, Replay, Replayed, replay_notices
-from gateway.listing import Row, stop, text_table
+from gateway.listing import Row, check_agency, stop, text_table
 from gateway.store import clock
 from gateway.store.ledger import Ledger
 from gateway.store.outbox_view import BY_RECEIVER, OVERDUE_BY_RECEIVER, UNDELIVERED
 from gateway.store.sql import Read
 from gateway.store.sql import Row as Columns
-from gateway.store.standing import FEEDS
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
@@ -82,6 +81,7 @@ def list_command(
     """Notices of one organisation that have not arrived, the oldest first, five hundred at most."""
 
     async def find(gateway: Any) -> Any:
+        await check_agency(gateway, agency)
         return (await gateway.ledger.read([Read(UNDELIVERED, {"agency": agency, "count": MANY})]))[0]
 
     lines = listed(ctx.obj.on(data, find))
@@ -104,8 +104,7 @@ def replay_command(
     ask = Replay(receiver, topic, _time(since, 0), _time(until, LATEST), delivered, dry_run)
 
     async def run(gateway: Any) -> int:
-        if receiver not in {row[0] for row in (await gateway.ledger.read([Read(FEEDS)]))[0]}:
-            stop(f"there is no agency {receiver}")
+        await check_agency(gateway, receiver)
         if topic and topic not in gateway.context.topics:
             stop(f"there is no topic {topic}")
         return await replay_all(gateway.ledger, ask)

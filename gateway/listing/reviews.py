@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.exchanges.reviews import MOST_OPEN
-from gateway.listing import Row, stop, text_table
+from gateway.listing import Row, check_agency, stop, text_table
 from gateway.reconciling import DAYS, find_in, unlisted_years
 from gateway.store import clock, reviews
 from gateway.store.sql import Read
@@ -41,6 +41,7 @@ def waiting(
         stop("say whose queue it is: --agency CODE")
 
     async def find(gateway: Any) -> Any:
+        await check_agency(gateway, agency)
         return (await gateway.ledger.read([Read(reviews.OPEN_REVIEWS, {"agency": agency, "count": MOST_OPEN})]))[0]
 
     typer.echo(text_table(review_rows(ctx.obj.on(data, find), clock.now())))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.listing import Row, text_table
+from gateway.listing import Row, check_agency, text_table
 from gateway.store import clock, people
 from gateway.store.sql import Read
 from gateway.store.sql import Row as Columns
@@ -33,6 +33,7 @@ def unmatched(
     """Codes that an agency sent and no code table knows: for whoever reviews the tables."""
 
     async def find(gateway: Any) -> Any:
+        await check_agency(gateway, agency)
         return (await gateway.ledger.read([Read(people.UNMATCHED, {"agency": agency})]))[0]
 
     typer.echo(text_table(unmatched_rows(ctx.obj.on(data, find))))

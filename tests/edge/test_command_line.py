@@ -355,6 +355,14 @@ def test_an_agency_is_of_a_kind_that_agreements_know_and_holds_records_from_a_da
     assert "registered already" in gateway("agency", "add", people.TRUST.lower(), "x", "voluntary", *words).plain
 
 
+@pytest.mark.parametrize("words", [("outbox", "list"), ("reviews",), ("unmatched",)], ids=" ".join)
+def test_nothing_found_is_not_said_of_an_agency_that_there_is_not(deployment: Path, words: tuple[str, ...]) -> None:
+    """An empty list for a mistyped code would read as if nothing waited."""
+    ran = gateway(*words, "--agency", "TM01", "--data", deployment)
+    assert (ran.code, ran.out) == (2, "")
+    assert "there is no agency TM01" in ran.plain
+
+
 def test_what_is_stuck_and_what_is_not_known_is_listed(deployment: Path) -> None:
     """Headings alone where there is nothing: references, never a person."""
     heading = ["receiver", "waiting", "failing", "sending", "dead", "overdue", "oldest"]
