@@ -156,6 +156,7 @@ def gaps(
     lines = [line for line in agreements.every_line() if line.source == source and line.valid_from <= on <= line.valid_until]
     sharing = [line for line in lines if line.permits]
     if not sharing:
+        yield from (Finding("warning", name, f"{source} shares nothing") for name in sorted({line.document for line in lines}))
         return
     place = Counter(line.document for line in sharing).most_common(1)[0][0]
     without = sorted(set(_asked_for(purposes)) - {code for line in sharing for code in line.purposes})

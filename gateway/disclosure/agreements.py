@@ -338,7 +338,8 @@ def _shape_faults(line: dict[str, Any]) -> list[str]:
         "effect is permit or refuse": line.get("effect", "permit") in ("permit", "refuse"),
         "tier is 0 to 3": type(tier) is int and tier in range(4),
         "no class is above the tier": all(CLASS_TIERS.get(code, 0) <= tier for code in line.get("classes", ())),
-        "a permitting line names its basis": line.get("effect") == "refuse" or line.get("basis") in BASES,
+        f"a permitting line names its basis, one of {', '.join(sorted(BASES))}": line.get("effect") == "refuse"
+        or line.get("basis") in BASES,
         **_date_checks(line),
     }
     return [text for text, holds in checks.items() if not holds]

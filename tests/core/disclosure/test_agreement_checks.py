@@ -121,6 +121,12 @@ def test_what_nothing_is_shared_for_is_a_note() -> None:
     assert refusing == [f"{HOLDER} shares nothing with: voluntary"]
 
 
+def test_an_organisation_whose_every_line_refuses_is_warned_of() -> None:
+    """As after the revocation of its last line: that is the widest gap of all."""
+    (found,) = findings(line("default", NAMED, 'effect = "refuse"'))
+    assert (found.weight, found.text) == ("warning", f"{HOLDER} shares nothing")
+
+
 @pytest.mark.parametrize(
     ("on", "says"),
     [

@@ -116,7 +116,7 @@ FAULTS = [
     ("holder.toml", HEAD + line("default", KIND, 1, 'classes = ["diagnosis"]'), "unknown class diagnosis"),
     ("holder.toml", HEAD + line("default", KIND, 1, 'classes = ["detail"]'), "no class is above the tier"),
     ("holder.toml", HEAD + line("default", KIND, 1, 'obligations = ["gossip"]'), "unknown obligation gossip"),
-    ("holder.toml", HEAD + line().replace('"person-wish"', '"because"'), "names its basis"),
+    ("holder.toml", HEAD + line().replace('"person-wish"', '"because"'), "names its basis, one of CA1989-s17, CA1989-s47,"),
     ("holder.toml", HEAD + line("default", KIND, 1, 'effect = "maybe"'), "effect is permit or refuse"),
     ("holder.toml", HEAD + line("default", KIND, 1, 'receiver = "TMH01"'), "either receiver or receiver_kind"),
     ("holder.toml", HEAD + line("exception", 'receiver_kind = "volunary"', 1, REFUSAL), "receiver_kind is a kind of agency"),
