@@ -26,7 +26,9 @@ NAMING = frozenset(
 FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 UNREADABLE_CURSOR = "The cursor cannot be read: follow the next link as it is."
 IN_URL = "What names a person is searched by POST to _search, never in an address: addresses end up in logs."
+NOT_NAMED_SO = "Passed over, this would find everybody. What names a person is searched here by"
 MAX_COUNT = 200
+MANY_DIGITS = 20
 FAR = 2**62
 
 
@@ -79,6 +81,9 @@ async def criteria(request: Request, known: frozenset[str]) -> Used:
     if request.method == "POST":
         found |= await _form(request)
     found.pop("_format", None)
+    if any(_names_a_person(name) for name in found.keys() - known):
+        naming = ", ".join(sorted(filter(_names_a_person, known)))
+        raise BadRequest(f"{NOT_NAMED_SO} {naming or 'no parameter'}.", code="not-supported")
     if "handling=strict" in request.headers.get("prefer", "") and found.keys() - known:
         raise BadRequest(f"Strict handling: known search parameters are {', '.join(sorted(known))}.", code="not-supported")
     return {name: values for name, values in found.items() if name in known}
@@ -163,7 +168,7 @@ def count(found: Mapping[str, list[str]], default: int = 50) -> int:
     text = one(found, "_count")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text)):
+    if not (text.isascii() and text.isdigit() and len(text) < MANY_DIGITS and int(text)):
         raise BadRequest("_count is a whole number from 1.", where="_count", code="value")
     return min(int(text), MAX_COUNT)
 

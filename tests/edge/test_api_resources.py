@@ -253,6 +253,18 @@ async def test_strict_handling_refuses_what_is_not_known_and_lenient_passes_over
     assert (await council.get("/fhir/Flag?status=active&_format=json", Prefer="handling=strict")).status_code == 200
 
 
+@pytest.mark.parametrize("form", [{"patient": "Patient/1"}, {"subject": "Patient/1"}, {"identifier": "9990001006"}])
+async def test_what_names_a_person_is_never_passed_over(fed: World, form: dict[str, str]) -> None:
+    """Somebody who asks for one person's flags in words that are not known here does not get everybody's."""
+    (issue,) = outcome(await fed.as_("council-system").searches("Flag", **form), 400)
+    assert "searched here by patient.identifier, patient:identifier, subject:identifier" in issue["diagnostics"]
+
+
+async def test_more_than_there_is_room_for_gives_a_full_page(fed: World) -> None:
+    """A count is a wish: a million is as many as one page holds, and no error."""
+    assert len((await fed.as_("council-system").searches("Flag", _count="1000000")).json()["entry"]) > 1
+
+
 @pytest.mark.parametrize(
     ("kind", "change", "where"),
     [
