@@ -8,7 +8,9 @@ from typing import Annotated
 import orjson
 import typer
 
+from gateway.api.parameters import ROLE
 from gateway.api.scopes import SCOPES
+from gateway.api.smart import parse_scopes
 from gateway.api.tokens import ClientKeys
 from gateway.exchanges import administer
 from gateway.exchanges.access.register_card_client import CardRegistration, register_card_client
@@ -63,11 +65,23 @@ def client_add(
         ClientKeys.parse(keys)
     except (OSError, ValueError) as fault:
         stop(f"{jwks}: {fault}")
+    if unread := [one for one in scopes.split() if not _is_scope(one)]:
+        stop(f"no scopes are {', '.join(unread)}; known are {' '.join(SCOPES)}")
+    if unread := [one for one in role or () if not ROLE.fullmatch(one)]:
+        stop(f"no roles are {', '.join(unread)}: a role is a short code, such as social-worker")
     client = administer.NewClient(
         client_id, agency, name, scopes, tuple(purpose or ()), tuple(role or ()), keys, tuple(endpoint or ())
     )
     ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(administer.add_client, client))
     typer.echo(f"client {client_id} is registered")
+
+
+def _is_scope(text: str) -> bool:
+    """Whether every permission of a scope is among those that there are."""
+    try:
+        return parse_scopes(text) <= parse_scopes(" ".join(SCOPES))
+    except ValueError:
+        return False
 
 
 @client_cli.command("endpoints")

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.api.scopes import SCOPES
+from gateway.api.smart import parse_scopes
 from gateway.settings import Settings
 from tests.architecture.test_house import published, sources
 
@@ -157,6 +159,14 @@ def test_commands_that_are_named_exist() -> None:
 
 
 # -- the README --------------------------------------------------------------------------------------------------------
+
+
+def test_a_record_system_is_registered_with_what_it_needs_and_no_more() -> None:
+    """The first start gives the record system neither the access log nor what is for a privacy office."""
+    scopes = re.search(r"gateway client add northmoor-epr .*?--scopes '([^']*)'", OPERATE, re.DOTALL)
+    assert scopes
+    assert parse_scopes(scopes[1]) <= parse_scopes(" ".join(SCOPES))
+    assert not {"AuditEvent", "$shield", "$withhold", "review"} & {one.split(".")[0].split("/")[1] for one in scopes[1].split()}
 
 
 def blocks() -> list[str]:

@@ -355,6 +355,25 @@ def test_an_agency_is_of_a_kind_that_agreements_know_and_holds_records_from_a_da
     assert "registered already" in gateway("agency", "add", people.TRUST.lower(), "x", "voluntary", *words).plain
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--scopes", "system/records.c system/review.su"), "no scopes are system/review.su; known are system/$known"),
+        (("--scopes", "system/Frob.r"), "no scopes are system/Frob.r"),
+        (("--role", "Ward Nurse"), "no roles are Ward Nurse"),
+    ],
+)
+def test_a_client_is_registered_with_what_a_token_can_carry(
+    deployment: Path, tmp_path: Path, words: tuple[str, ...], says: str
+) -> None:
+    """A scope or role that no token ever has is refused when it is written down, not when the first nurse asks."""
+    jwks = tmp_path / "jwks.json"
+    jwks.write_text(json.dumps(new_key(tmp_path / "key.pem")))
+    ran = gateway("client", "add", "new-one", people.TRUST, "x", "--jwks", jwks, *words, "--data", deployment)
+    assert (ran.code, ran.out) == (2, "")
+    assert says in ran.plain
+
+
 @pytest.mark.parametrize("words", [("outbox", "list"), ("reviews",), ("unmatched",)], ids=" ".join)
 def test_nothing_found_is_not_said_of_an_agency_that_there_is_not(deployment: Path, words: tuple[str, ...]) -> None:
     """An empty list for a mistyped code would read as if nothing waited."""
