@@ -9,6 +9,7 @@ from typing import Any
 from gateway.api.edge import Edge, raise_errors
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.notices.subscribe import Subscribe
+from gateway.exchanges.outbox.subscriptions import WITHHELD
 from gateway.fhir import resources, systems
 from gateway.fhir.dates import bounds
 from gateway.fhir.outcomes import Unprocessable
@@ -31,6 +32,7 @@ NUMBERS = {
     "backport-max-count": ("valuePositiveInt", 1, 2**31 - 1),
 }
 HEADER = re.compile(r"[A-Za-z][A-Za-z0-9\-]{0,63}: ?[\x20-\x7e]{0,1024}")
+STATE_AGAIN = f"A header is read as {WITHHELD}, whatever it is: state it again as Name: value, or leave it out."
 FILTERS = "Subscription._criteria.extension(backport-filter-criteria)"
 
 
@@ -121,17 +123,24 @@ def _check_channel(channel: Resource, edge: Edge) -> None:
     for extension in channel.get("extension", ()):
         _check_number(extension, channel["type"])
     for header in channel.get("header", ()):
-        if not HEADER.fullmatch(header):
-            raise Unprocessable("A header is written as Name: value.", where="Subscription.channel.header", code="value")
-        if not may_be_set(header.partition(":")[0]):
-            text = "This header is the gateway's own: a subscription does not set it."
-            raise Unprocessable(text, where="Subscription.channel.header", code="not-supported")
+        _check_header(header)
     if channel["type"] == "message" and "endpoint" not in channel:
         return  # read in the inbox and by $events, for agencies that cannot take calls
     try:
         check_url(channel.get("endpoint") or "", loopback_allowed=edge.context.loopback_allowed)
     except Refused as fault:
         raise Unprocessable(str(fault), where="Subscription.channel.endpoint", code="not-supported") from None
+
+
+def _check_header(header: str) -> None:
+    where = "Subscription.channel.header"
+    if header == WITHHELD:
+        raise Unprocessable(STATE_AGAIN, where=where, code="value")
+    if not HEADER.fullmatch(header):
+        raise Unprocessable("A header is written as Name: value.", where=where, code="value")
+    if not may_be_set(header.partition(":")[0]):
+        text = "This header is the gateway's own: a subscription does not set it."
+        raise Unprocessable(text, where=where, code="not-supported")
 
 
 def _check_payload(channel: Resource) -> None:

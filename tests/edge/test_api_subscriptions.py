@@ -161,6 +161,18 @@ async def test_header_values_are_never_read_back(world: World) -> None:
     assert "QXSECRET" not in json.dumps(await log_of(world.auditor()))
 
 
+async def test_a_subscription_that_is_sent_back_as_it_was_read_is_told_what_to_state_again(world: World) -> None:
+    """Its header came as withheld: nothing is kept on the strength of that word, and the refusal says what to do."""
+    at = world.coordinator()
+    path = f"{PATH}/{(await at.post(PATH, wanted(header=['Authorization: Bearer QXSECRET']))).json()['id']}"
+    read = (await at.get(path)).json()
+    (issue,) = outcome(await at.put(path, {**read, "status": "requested"}), 422)
+    assert issue["expression"] == ["Subscription.channel.header"]
+    assert "state it again" in issue["diagnostics"]
+    restated = {**read["channel"], "header": ["Authorization: Bearer QXSECRET"]}
+    assert (await at.put(path, {**read, "channel": restated})).status_code == 200
+
+
 async def test_nothing_tells_whether_the_person_is_known(fed: World) -> None:
     """Create, read, list, status and events for somebody known and for a stranger: the same bytes but ids and times."""
     at = fed.coordinator()

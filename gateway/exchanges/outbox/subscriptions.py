@@ -18,6 +18,7 @@ from gateway.store.vault import open_sealed, seal
 
 Resource = dict[str, Any]
 NO_FILTER = Wanted()
+WITHHELD = "(withheld)"  # what is read of a header
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Subscribed:
 
     def shown(self) -> Resource:
         """The resource as its owner reads it: header values are never shown again."""
-        channel = {**self.channel, "header": ["(withheld)" for _ in self.channel.get("header", ())]}
+        channel = {**self.channel, "header": [WITHHELD for _ in self.channel.get("header", ())]}
         if not channel["header"]:
             del channel["header"]
         return {**self.resource, "id": self.id, "status": self.status, "channel": channel}
