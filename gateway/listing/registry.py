@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -15,9 +15,13 @@ from gateway.api.tokens import ClientKeys
 from gateway.exchanges import administer
 from gateway.exchanges.access.register_card_client import CardRegistration, register_card_client
 from gateway.fhir.outcomes import GatewayError
-from gateway.listing import stop
+from gateway.listing import Row, stop, text_table
+from gateway.store.sql import Read
+from gateway.store.standing import FEEDS, feeds_of
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
+
+AGENCIES: Row = ("agency", "name", "kind", "complete", "holds from")
 
 agency_cli = typer.Typer(no_args_is_help=True, help="Agencies.")
 client_cli = typer.Typer(no_args_is_help=True, help="Clients of agencies.")
@@ -42,6 +46,18 @@ def agency_add(
     agency = administer.NewAgency(code, name, kind, described, complete, holds_from)
     ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(administer.add_agency, agency))
     typer.echo(f"agency {code} is registered")
+
+
+@agency_cli.command("list")
+def agency_list(ctx: typer.Context, data: Data = None) -> None:
+    """Those that are registered: what kind they are of, whether their feed is complete, from which day it holds records."""
+
+    async def find(gateway: Any) -> Any:
+        return (await gateway.ledger.read([Read(FEEDS)]))[0]
+
+    feeds = feeds_of(ctx.obj.on(data, find)).values()
+    rows = [(one.code, one.name, one.kind, "yes" if one.complete else "no", one.holds_from) for one in feeds]
+    typer.echo(text_table([AGENCIES, *rows]))
 
 
 @client_cli.command("add")

@@ -355,6 +355,18 @@ def test_an_agency_is_of_a_kind_that_agreements_know_and_holds_records_from_a_da
     assert "registered already" in gateway("agency", "add", people.TRUST.lower(), "x", "voluntary", *words).plain
 
 
+def test_the_agencies_that_take_part_are_listed(deployment: Path) -> None:
+    """As the refusal of a mistyped code says: code, name, kind, whether the feed is complete, and since when."""
+    listed = gateway("agency", "list", "--data", deployment)
+    assert listed.code == 0
+    heading, *rows = listed.out.splitlines()
+    assert heading.split() == ["agency", "name", "kind", "complete", "holds", "from"]
+    assert [(row.split()[0], *row.split()[-3:]) for row in rows] == [
+        ("TLA01", "children-social-care", "yes", "1970-01-01"),
+        ("TMH01", "adult-mental-health", "yes", "1970-01-01"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
