@@ -17,6 +17,7 @@ from gateway.disclosure.purposes import Purpose
 from gateway.fhir.codes import AGENCY_KINDS
 
 SOON = timedelta(days=60)
+ON_A_WISH = frozenset({"person-wish", "parental-responsibility", "best-interests", "attorney", "deputy"})
 ANY_OTHER = ""  # a role that no line names
 
 
@@ -44,6 +45,7 @@ def check_agreements(
         found += [Finding("error", line.place, _why_dead(line, lines, agencies or {})) for line in dead]
         found += _dates(lines, on) if name in standing else []
         found += overlaps([line for line in lines if line not in dead], agencies or {})
+        found += [one for line in lines if line.permits for one in against_law(line, purposes, on, agencies or {})]
     found += [gap for source in agreements.sources for gap in gaps(agreements, source, purposes, on, agencies)]
     return sorted(found, key=lambda one: ("error", "warning", "note").index(one.weight))
 
@@ -124,6 +126,24 @@ def _same_receiver(one: Line, other: Line, agencies: Mapping[str, str]) -> bool:
         return (one.receiver, one.receiver_kind) == (other.receiver, other.receiver_kind)
     named, kind = (one, other) if one.receiver else (other, one)
     return agencies.get(named.receiver, kind.receiver_kind) == kind.receiver_kind
+
+
+# -- what the law lets nobody ask, or not so -----------------------------------------------------------------------------
+
+
+def against_law(line: Line, purposes: Mapping[str, Purpose], on: date, agencies: Mapping[str, str]) -> Iterator[Finding]:
+    """Purposes that the line's receivers may never claim, that are not in force yet, or that rest on something else."""
+    kind, named = _kind(line, agencies), {code: purposes[code] for code in sorted(line.purposes & purposes.keys())}
+    barred = [code for code, one in named.items() if kind and one.asked_by and kind not in one.asked_by and not one.case_of]
+    if barred:
+        never = len(barred) == len(line.purposes)
+        text = f"{kind} may not ask for {', '.join(barred)}"
+        yield Finding("error" if never else "warning", line.place, f"this line never decides: {text}" if never else text)
+    for code, one in named.items():
+        if one.since is not None and one.since > on:
+            yield Finding("warning", line.place, f"the law of {code} is not in force before {one.since}")
+        if one.is_duty and line.basis in ON_A_WISH:
+            yield Finding("warning", line.place, f"no wish is looked for under {code}: it does not rest on {line.basis}")
 
 
 # -- time --------------------------------------------------------------------------------------------------------------

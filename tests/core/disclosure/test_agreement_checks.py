@@ -72,7 +72,7 @@ FIRST, LAST, MIDDLE = "2026-01-01", "2028-12-31", "2027-06-30"
             [line("default", purposes=(CARE,)), line("default", purposes=(HELP,)), line("default", purposes=(CARE, HELP))],
             ["default 3"],
         ),
-        ([line("default", 'receiver_kind = "school"'), line("default")], []),
+        ([line("default", 'receiver_kind = "school"', purposes=(HELP,)), line("default", purposes=(HELP,))], []),
         ([line("default", KIND, days("2020-01-01", "2021-01-01"))], ["default 1"]),
     ],
 )
@@ -119,6 +119,42 @@ def test_what_nothing_is_shared_for_is_a_note() -> None:
         one.text for one in findings(line("default", NAMED, 'effect = "refuse"'), line("default", KIND)) if "with:" in one.text
     ]
     assert refusing == [f"{HOLDER} shares nothing with: voluntary"]
+
+
+S47, SHARE = "safeguarding-s47", "duty-to-share-16la"
+FAMILIES = 'receiver_kind = "voluntary"'
+
+
+@pytest.mark.parametrize(
+    ("part", "on", "says"),
+    [
+        (line("default", FAMILIES), TODAY, ["error: this line never decides: voluntary may not ask for amh-care-planning"]),
+        (
+            line("default", 'receiver = "TVS01"'),
+            TODAY,
+            ["error: this line never decides: voluntary may not ask for amh-care-planning"],
+        ),
+        (line("default", 'receiver = "TNOBODY"'), TODAY, []),
+        (line("default", FAMILIES, 'effect = "refuse"'), TODAY, []),
+        (line("default", FAMILIES, purposes=(CARE, HELP)), TODAY, ["warning: voluntary may not ask for amh-care-planning"]),
+        (line("default", FAMILIES, purposes=(S47,)).replace("person-wish", "CA1989-s47"), TODAY, []),
+        (line("default", KIND, purposes=(SHARE,)).replace("person-wish", "CA2004-16LA"), date(2026, 9, 30), []),
+        (
+            line("default", KIND, purposes=(SHARE,)).replace("person-wish", "CA2004-16LA"),
+            date(2026, 9, 29),
+            ["warning: the law of duty-to-share-16la is not in force before 2026-09-30"],
+        ),
+        (
+            line("default", KIND, purposes=(SHARE,)),
+            TODAY,
+            ["warning: no wish is looked for under duty-to-share-16la: it does not rest on person-wish"],
+        ),
+    ],
+)
+def test_what_the_law_lets_nobody_ask_or_not_so_is_found(part: str, on: date, says: list[str]) -> None:
+    """A council's enquiry is open to others by its case reference; a named agency of which nobody knows the kind is let be."""
+    found = [f"{one.weight}: {one.text}" for one in findings(part, on=on) if "default 1" in one.place]
+    assert found == says
 
 
 def test_an_organisation_whose_every_line_refuses_is_warned_of() -> None:
