@@ -198,6 +198,7 @@ def make_app(settings: Settings, *, alone: bool = False) -> App:
         version=__version__,
         lifespan=lifespan,
         openapi_url="/openapi.json",
+        docs_url=None,  # a page of our own: gateway.web.calls
         redoc_url=None,
         redirect_slashes=False,
     )

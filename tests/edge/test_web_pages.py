@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.api.operations import OPERATIONS
 from gateway.demo import people
 from gateway.demo.people import AMINA, BETH, COUNCIL, SCHOOL_NURSING, STRANGER, TRUST, VOLUNTARY
 from gateway.disclosure.requester import Requester
@@ -98,6 +99,17 @@ async def test_every_answer_carries_the_headers_that_keep_it_safe(world: World, 
         assert {name: answer.headers[name] for name in SAFE} == SAFE, answer.url
         assert "<script" not in answer.text and " style=" not in answer.text and not re.search(r"\son\w+=", answer.text)
         assert not re.findall(r'(?:src|href|action)="(?!/|#|tel:|http://gateway.test|http://127.0.0.1)', answer.text)
+
+
+async def test_the_page_of_calls_has_each_call_and_nothing_from_elsewhere(world: World, browser: Browser) -> None:
+    """It stands beside the console: a script of anybody else on it could read what an auditor sees."""
+    answer = await browser.get("/docs")
+    assert answer.status_code == 200
+    for call in OPERATIONS:
+        assert f"{call.method} {call.path}<" in answer.text
+    assert "<script" not in answer.text
+    assert not re.findall(r'(?:src|href)="(?!/|#)', answer.text)
+    assert {name: answer.headers[name] for name in SAFE} == SAFE
 
 
 async def test_programs_get_their_own_errors_and_people_get_pages(world: World, browser: Browser) -> None:
