@@ -70,6 +70,7 @@ cli.add_typer(staff_cli, name="staff")
 
 Result = TypeVar("Result")
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 EXPECTED = (StartRefused, migrate.DatabaseFault, PolicyFault, KeyFault, MappingFault, OSError)
 
 
@@ -152,6 +153,8 @@ def _refuse_to_start(settings: Settings) -> None:
     except OSError as fault:
         raise StartRefused(f"{settings.host}:{settings.port} cannot be listened on: {fault.strerror}") from fault
     vault = deployment.prepare(settings)
+    if settings.kind == "demo" and settings.host not in LOOPBACK:
+        raise StartRefused(f"a demonstration listens on 127.0.0.1 alone, not on {settings.host}")
     deployment.refuse_unsigned(settings)
     try:
         wiring.make_context(settings, vault)

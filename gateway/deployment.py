@@ -111,5 +111,6 @@ def hold_folder(settings: Settings) -> Any:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        lock.close()
         raise StartRefused(f"another gateway is serving from {settings.data}: stop it first") from None
     return lock

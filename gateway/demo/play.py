@@ -89,16 +89,35 @@ def play(port: int, data: Path, *, once: bool) -> int:
             stop()
 
 
+def clear(data: Path) -> None:
+    """Take away what an earlier demonstration left. Raises StartRefused for what is none's, or is being served."""
+    keys, copy = data.with_name(data.name + ".keys"), data.with_name(data.name + ".copy")
+    there = [one for one in (data, keys, copy) if one.exists() and not (one.is_dir() and not any(one.iterdir()))]
+    kind = keys / "kind"
+    if there and not (kind.is_file() and kind.read_text().strip() == "demo"):
+        text = "is no demonstration's, and is left as it is: name a folder that is not there yet, or take it away"
+        raise deployment.StartRefused(f"{there[0]} {text}")
+    if data.is_dir():
+        deployment.hold_folder(settings_of(0, data)).close()
+    for folder in (data, keys, copy):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def settings_of(port: int, data: Path) -> Settings:
+    """An embedded deployment on this machine alone, whatever the environment says of another one."""
+    return Settings(
+        kind="demo", data=data, keys=data.with_name(data.name + ".keys"), database_url="", listeners="", deliver=True,
+        host="127.0.0.1", port=port, url=f"http://127.0.0.1:{port}", agreements=data / "agreements", retry_seconds=RETRIES,
+        checkpoint_seconds=1.0,
+    )  # fmt: skip
+
+
 def set_up(port: int, data: Path) -> Story:
     """A new demo deployment: keys, database, agencies, clients."""
-    for folder in (data, data.with_name(data.name + ".keys"), data.with_name(data.name + ".copy")):
-        shutil.rmtree(folder, ignore_errors=True)
+    clear(data)
     data.mkdir(parents=True)
     shutil.copytree(HERE / "mappings" / "agreements" / "example", data / "agreements")
-    settings = Settings(
-        kind="demo", data=data, keys=data.with_name(data.name + ".keys"), port=port, url=f"http://127.0.0.1:{port}",
-        agreements=data / "agreements", retry_seconds=RETRIES, checkpoint_seconds=1.0,
-    )  # fmt: skip
+    settings = settings_of(port, data)
     clients_folder = data / "clients"
     clients_folder.mkdir(mode=0o700)
     keys = {one.id: new_key(clients_folder / f"{one.id}.pem") for one in people.CLIENTS}

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.people import AGENCIES, CLIENTS, PEOPLE
+from gateway.demo.play import clear, settings_of
+from gateway.deployment import StartRefused, hold_folder
 from gateway.store.vault import load_keys
 from gateway.store.verify_log import verify_log
 
@@ -39,6 +41,54 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+@pytest.mark.parametrize("kind", ["production", "test", ""], ids=["production", "test", "no deployment"])
+def test_a_folder_that_is_no_demonstrations_is_left_as_it_is(tmp_path: Path, kind: str) -> None:
+    """A demonstration is made anew each time; records and keys of anything else are not taken away for it."""
+    data, keys = tmp_path / "data", tmp_path / "data.keys"
+    data.mkdir()
+    (data / "gateway.sqlite").write_text("records")
+    if kind:
+        keys.mkdir()
+        (keys / "kind").write_text(kind)
+    with pytest.raises(StartRefused, match="is no demonstration's"):
+        clear(data)
+    assert (data / "gateway.sqlite").read_text() == "records"
+    assert not kind or (keys / "kind").read_text() == kind
+
+
+def test_what_a_demonstration_left_makes_room_for_the_next_but_not_while_it_is_served(tmp_path: Path) -> None:
+    """Its data, keys and copy go; an empty folder is no hindrance."""
+    data, keys = tmp_path / "d", tmp_path / "d.keys"
+    data.mkdir()
+    clear(data)
+    for folder in (data, keys, tmp_path / "d.copy"):
+        folder.mkdir()
+    (keys / "kind").write_text("demo\n")
+    with hold_folder(settings_of(0, data)), pytest.raises(StartRefused, match="is serving from"):
+        clear(data)
+    clear(data)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_demonstration_is_embedded_and_on_this_machine_whatever_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator's shell names a database and an address of a real deployment: made-up people go to neither."""
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", "host=db dbname=gateway")
+    monkeypatch.setenv("GATEWAY_HOST", "0.0.0.0")  # noqa: S104 - what must not be followed
+    monkeypatch.setenv("GATEWAY_LISTENERS", "/etc/gateway/listeners.toml")
+    made = settings_of(8080, tmp_path / "d")
+    assert (made.on_postgres, made.host, made.listeners) == (False, "127.0.0.1", "")
+
+
+def test_a_demonstration_is_not_served_to_other_machines(played: Played) -> None:
+    """What it left is served again on this machine alone."""
+    command = [Path(sys.executable).with_name("gateway"), "serve", "--data", str(played.data), "--host", "0.0.0.0"]  # noqa: S104
+    ran = subprocess.run([*command, "--port", str(free_port())], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 2
+    assert "a demonstration listens on 127.0.0.1 alone, not on 0.0.0.0" in ran.stderr
 
 
 @pytest.fixture(scope="module")
