@@ -248,3 +248,92 @@ def test_markers_are_told_by_leave_of_their_own(codes: tuple[str, ...], more: di
     flags = [one for one in told(*codes, of=holding(**{"markers": MARKED, **more})).flags if one["category"][1:] == []]
     assert [one["code"]["coding"][0]["code"] for one in flags] == found
     assert not [issue for one in flags for issue in resources.errors(resources.validate(one))]
+
+
+EVERYTHING = ("status", "contact", "relative-identity", "marker", "detail")
+COUNCIL = {"type": "Organization", "identifier": {"system": systems.ODS_CODE, "value": "TLA01"}, "display": "Council"}
+ADMIN = {"coding": [{"system": systems.FLAG_CATEGORY, "code": "admin", "display": "Administrative"}]}
+AS_OF = {"url": systems.extension("status-as-of"), "valueDateTime": "2026-11-20T08:00:00Z"}
+
+
+def test_a_flag_is_exactly_this() -> None:
+    """Status and detail coded, the service beside the category, when it was last so, since when, and whose word it is."""
+    (flag,) = told("status", "detail").flags
+    assert flag == {
+        "resourceType": "Flag",
+        "meta": {"profile": [systems.UKCORE_FLAG]},
+        "extension": [AS_OF, {"url": systems.extension("last-contact"), "valueDate": "2026-10"}],
+        "status": "active",
+        "category": [ADMIN, {"coding": [{"system": systems.code_system("service"), "code": "children-social-care"}]}],
+        "code": flag["code"],
+        "subject": HANDLE,
+        "period": {"start": "2026-01-05"},
+        "author": COUNCIL,
+    }
+    assert [one["code"] for one in flag["code"]["coding"]][:2] == [told("status").status, "cp-plan"]
+    (nameless,) = told("status", of=holding(involved()._replace(service=""))).flags
+    assert nameless["category"] == [ADMIN]
+
+
+def test_a_marker_is_exactly_this() -> None:
+    """From the day on which it begins, with when its sender last said so; the newest of those that say the same."""
+    told_twice = (Marked("young-carer", None, None, "2026-01-01"), Marked("young-carer", ON, None, "2026-11-20T08:00:00Z"))
+    for markers in (told_twice, told_twice[::-1]):
+        (flag,) = told("marker", of=holding(markers=markers)).flags
+        assert flag == {
+            "resourceType": "Flag",
+            "meta": {"profile": [systems.UKCORE_FLAG]},
+            "extension": [AS_OF],
+            "status": "active",
+            "category": [ADMIN],
+            "code": flag["code"],
+            "subject": HANDLE,
+            "period": {"start": "2026-11-21"},
+            "author": COUNCIL,
+        }
+        assert [one["code"] for one in flag["code"]["coding"]] == ["young-carer"]
+
+
+def test_what_ended_is_told_as_ended() -> None:
+    """Inactive, with its end, as no longer known at this place."""
+    disclosure = told("status", of=holding(involved(end=date(2026, 10, 1))))
+    assert [(one["status"], one["period"]["end"]) for one in disclosure.flags] == [("inactive", "2026-10-01")]
+    assert (disclosure.answer, disclosure.itk) == (Answer.RECENTLY_CLOSED, "30003")
+
+
+def test_of_two_open_lines_of_one_rank_the_one_begun_first_speaks() -> None:
+    """One whose beginning nobody stated before all."""
+    early, late, unstated = (involved(start=start) for start in (date(2025, 1, 1), date(2026, 1, 1), None))
+    assert told("status", of=holding(late, early)).since == "2025-01-01"
+    assert told("status", of=holding(late, unstated)).since == ""
+
+
+def test_a_contact_is_exactly_this() -> None:
+    """Kind, team, number and hours, and the name alone of the person; then the desk."""
+    hours = {"availableTime": [{"daysOfWeek": ["mon"]}], "availabilityExceptions": "not on bank holidays"}
+    lead, front = told("contact", of=holding(involved(contacts=({**LEAD, **hours},)))).contacts
+    assert lead == {
+        "resourceType": "PractitionerRole",
+        "practitioner": {"display": "Jo Lead"},
+        **{name: LEAD[name] for name in ("organization", "code", "telecom")},
+        **hours,
+    }
+    assert front == DESK
+    (nameless, _) = told("contact", of=holding(involved(contacts=({**LEAD, "practitioner": {"identifier": {}}},)))).contacts
+    assert "practitioner" not in nameless
+
+
+def test_of_a_relative_leave_role_responsibility_and_plain_facts() -> None:
+    """Parental responsibility by its value and dates, whether they live together, an expected birth, what is not confirmed."""
+    dates = [{"url": "since", "valueDate": "2019-06-02"}, {"url": "until", "valueDate": "2030-01-01"}]
+    value = {"url": "value", "valueCode": "yes"}
+    facts = [
+        {"url": systems.extension(name), "valueString": "said"} for name in ("lives-with", "expected-birth-date", "unconfirmed")
+    ]
+    whose = {"url": systems.extension("parental-responsibility"), "extension": [value, {"url": "evidence"}, *dates]}
+    stored = {**RELATIVE, "extension": [*facts, whose, {}], "name": [{"family": SECRET}, *RELATIVE["name"]]}
+    relative = told("relative-identity", of=holding(relative=stored)).related_person
+    assert relative is not None
+    assert relative["extension"] == [*facts, {**whose, "extension": [value, *dates]}]
+    assert relative["relationship"] == [{"coding": RELATIVE["relationship"][0]["coding"]}]
+    assert relative["name"] == [{"given": ["LEO"]}]
