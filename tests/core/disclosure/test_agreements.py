@@ -172,6 +172,18 @@ def test_the_version_changes_with_any_byte() -> None:
     assert compile_agreements([("a.toml", text)], PURPOSES).version in versions
 
 
+@pytest.mark.parametrize(("begins", "in_order"), [("2027-01-01", True), ("2026-12-31", False)])
+def test_a_document_that_follows_another_begins_on_the_day_after_its_last(begins: str, in_order: bool) -> None:
+    """On a day that both cover nobody could say which of them counts."""
+    before = HEAD.replace("2028-12-31", "2026-12-31").encode()
+    after = HEAD.replace("2026-01-01", begins).encode()
+    if in_order:
+        assert len(compile_agreements([("a.toml", before), ("b.toml", after)], PURPOSES).documents) == 2
+        return
+    with pytest.raises(PolicyFault, match=r"b.toml: a.toml is in force for TLA01 until 2026-12-31"):
+        compile_agreements([("a.toml", before), ("b.toml", after)], PURPOSES)
+
+
 def test_an_empty_folder_shares_nothing(tmp_path: Path) -> None:
     """And so does one that is not there."""
     for folder in (tmp_path, tmp_path / "none"):
@@ -223,6 +235,8 @@ def test_every_published_purpose_has_its_mode() -> None:
     ("text", "says"),
     [
         ('display = "x"\nmode = "duty"\nneeds = ["user", "role", "case-reference"]', "basis and its law"),
+        ('display = "x"\nmode = "duty"\nbasis = "b"\nneeds = ["user", "role", "case-reference"]', "basis and its law"),
+        ('display = "x"\nmode = "duty"\nlaw = "l"\nneeds = ["user", "role", "case-reference"]', "basis and its law"),
         ('display = "x"\nmode = "duty"\nbasis = "b"\nlaw = "l"\nneeds = ["user", "role"]', "needs user, role and case"),
         ('display = "x"\nmode = "sometimes"', "mode is"),
         ('mode = "wish"', "display"),

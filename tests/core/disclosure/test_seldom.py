@@ -125,6 +125,7 @@ def test_what_was_made_of_notices_is_told_where_the_document_lets_it(stated: str
     """By the receiver's own document, while it is in force."""
     policy = agreements(head=HEAD + stated)
     assert policy.says_what_came(HOLDER, date(2026, 11, 21)) is told
+    assert policy.says_what_came(HOLDER, date(2028, 12, 31)) is told
     assert policy.says_what_came(HOLDER, date(2029, 1, 1)) is False
     assert policy.says_what_came(WARD, date(2026, 11, 21)) is False
 
