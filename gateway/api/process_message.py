@@ -76,6 +76,7 @@ async def _process(edge: Edge, request: Request, tick: Tick) -> Response:
         answer_later=later,
         answer_to=answer_to,
         target=bars.target_of(request),
+        receivers=_receivers(header, edge),
         request_id=request_id(request),
     )
     reply = await _answer(edge, message, bundle)
@@ -204,6 +205,13 @@ def _check_destination(header: dict[str, Any], edge: Edge) -> None:
     if destinations and not _addresses(edge) & set(destinations):
         where = "Bundle.entry[0].resource.destination"
         raise Unprocessable("This message is addressed to another endpoint.", where=where, code="not-supported")
+
+
+def _receivers(header: dict[str, Any], edge: Edge) -> tuple[str, ...]:
+    """The ODS codes of the organisations that the message is for where it is addressed to us; a reference or a name is none."""
+    ours = [one for one in header.get("destination", ()) if one.get("endpoint") in _addresses(edge)]
+    named = [identity(one.get("receiver")).partition("|") for one in ours]
+    return tuple(value for system, _, value in named if system == systems.ODS_CODE)
 
 
 def message_id(bundle: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from gateway.notification import signatures
 from tests.data.edge import count_rows, flag, message, outcome, related, without_log
 from tests.edge.desks import desk, in_turn
 from tests.edge.durable import ask
-from tests.world import ENDPOINTS, At, World, now
+from tests.world import BASE, ENDPOINTS, At, World, now
 
 PATH = "/fhir/$process-message"
 THEIRS = {"author": {"identifier": {"system": systems.ODS_CODE, "value": people.TRUST}}}
@@ -197,6 +197,41 @@ async def test_headers_of_bars_are_taken_and_checked(world: World, name: str, va
     if code:
         (issue,) = outcome(answer, status)
         assert issue["details"]["coding"][0]["code"] == code
+        assert (await count_rows(world))["inbox"] == 0
+
+
+def ods(code: str) -> dict[str, Any]:
+    return {"identifier": {"system": systems.ODS_CODE, "value": code}}
+
+
+OURS, OTHERS = f"{BASE}/fhir/$process-message", "https://other.example/fhir"
+# each destination's endpoint and receiver -> status
+DESTINATIONS: list[tuple[list[tuple[str, dict[str, Any] | None]], int]] = [
+    ([(OURS, None)], 200),
+    ([(OURS, ods(people.TRUST))], 200),
+    ([(OURS, ods(people.TRUST.lower()))], 200),
+    ([(OURS, {"display": "The trust"})], 200),
+    ([(OURS, {"reference": "https://other.example/fhir/Organization/1"})], 200),
+    ([(OURS, ods("ZZZ99"))], 404),
+    ([(OURS, ods(people.TRUST)), (OURS, ods("ZZZ99"))], 404),
+    ([(OURS, ods(people.TRUST)), (OTHERS, ods("ZZZ99"))], 200),
+]
+
+
+@pytest.mark.parametrize(("named", "status"), DESTINATIONS)
+async def test_a_message_is_for_those_who_are_served_here(
+    world: World, named: list[tuple[str, dict[str, Any] | None]], status: int
+) -> None:
+    """A receiver at our endpoint that takes no part here is answered as one in the header is; the ids stay free."""
+    council = world.as_("council-system")
+    destinations = [{"endpoint": url, **({"receiver": one} if one else {})} for url, one in named]
+    answer = await council.post(PATH, message(flag(LEO), destination=destinations))
+    assert answer.status_code == status, answer.text
+    if status == 404:
+        (issue,) = outcome(answer, 404)
+        assert issue["expression"] == ["Bundle.entry[0].resource.destination.receiver"]
+        (by_header,) = outcome(await bars(council, "NHSD-Target-Identifier", HEADERS[1][1]), 404)
+        assert issue["details"]["coding"] == by_header["details"]["coding"]
         assert (await count_rows(world))["inbox"] == 0
 
 

@@ -34,7 +34,8 @@ PROCESS = "/$process-message"
 REUSED = "This Bundle.id was used before for another message. Send each message in a bundle with an id of its own."
 OTHER_BODY = "This message id was used before with other content. Give each message an id of its own."
 NOT_REGISTERED = "This endpoint is not registered for your software: ask the operator of this gateway to register it."
-NOT_SERVED = "NHSD-Target-Identifier names nobody who is served here."
+NOT_SERVED = "{} names nobody who is served here."
+TARGET, RECEIVER = "NHSD-Target-Identifier", "Bundle.entry[0].resource.destination.receiver"
 SOURCE = "Bundle.entry[0].resource.source.endpoint"
 
 
@@ -54,6 +55,7 @@ class Message:
     answer_later: bool = False  # async=true
     answer_to: str = ""  # response-url
     target: str = ""  # system|value of NHSD-Target-Identifier
+    receivers: tuple[str, ...] = ()  # ODS codes of MessageHeader.destination.receiver at our own address
     request_id: str = ""
 
 
@@ -95,13 +97,16 @@ def take(ctx: Context, message: Message) -> Generator[Any, Any, tuple[bytes, byt
 
 
 def check_target(ctx: Context, message: Message, moment: Moment) -> None:
-    """Whether a message that names its target means us: an organisation that is served here, or our own address."""
-    if not message.target:
-        return
+    """Whether a message that names its target or a receiver means us: organisations served here, or our own address."""
     system, _, value = message.target.partition("|")
-    served = value.upper() in {code.upper() for code in moment.feeds} if system == systems.ODS_CODE else value == ctx.url
-    if not served:
-        raise NotFound(NOT_SERVED, where="NHSD-Target-Identifier")
+    if message.target and not (_is_served(value, moment) if system == systems.ODS_CODE else value == ctx.url):
+        raise NotFound(NOT_SERVED.format(TARGET), where=TARGET)
+    if not all(_is_served(code, moment) for code in message.receivers):
+        raise NotFound(NOT_SERVED.format("destination.receiver"), where=RECEIVER)
+
+
+def _is_served(code: str, moment: Moment) -> bool:
+    return code.upper() in {one.upper() for one in moment.feeds}
 
 
 def _check_endpoints(message: Message, registered: str) -> None:
