@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from html import escape
 from pathlib import Path
 
@@ -59,16 +60,16 @@ def _displays(path: Path) -> dict[str, str]:
     return {one["code"]: one["display"] for resource in resources for one in resource.get("concept", ())}
 
 
-def agreement_rows(agreements: Agreements) -> list[Row]:
+def agreement_rows(agreements: Agreements, purposes: Mapping[str, Purpose]) -> list[Row]:
     """One row for each line in codes, in order of precedence, under a heading."""
-    return [HEAD, *(_coded(line) for line in _each_once(agreements))]
+    return [HEAD, *(_coded(line, purposes) for line in _each_once(agreements))]
 
 
 def _each_once(agreements: Agreements) -> list[Line]:
     return list({id(line): line for line in agreements.every_line()}.values())
 
 
-def _coded(line: Line) -> Row:
+def _coded(line: Line, purposes: Mapping[str, Purpose]) -> Row:
     what = ", ".join(sorted(line.classes)) if line.permits else "nothing"
     return (
         line.source,
@@ -78,8 +79,22 @@ def _coded(line: Line) -> Row:
         what,
         line.basis,
         ", ".join(line.obligations),
-        f"{line.valid_from} to {line.valid_until}",
+        _valid(line, purposes, str),
     )
+
+
+def _valid(line: Line, purposes: Mapping[str, Purpose], named: Callable[[str], str]) -> str:
+    """From when until when a line holds, for no purpose before the first day of its law; one that begins later is named."""
+    begins = {code: max(line.valid_from, purposes[code].since or date.min) for code in sorted(line.purposes)}
+    first, last = min(begins.values()), line.valid_until
+    whole = _never(first) if line.valid_from <= last < first else f"{first} to {last}"
+    later = {code: day for code, day in begins.items() if day > first}
+    notes = [f"{named(code)} {f'from {day}' if day <= last else _never(day)}" for code, day in later.items()]
+    return "; ".join([whole, *notes])
+
+
+def _never(day: date) -> str:
+    return f"never: the law is in force from {day} only"
 
 
 def worded_rows(agreements: Agreements, words: Words) -> list[Row]:
@@ -102,7 +117,7 @@ def _worded(line: Line, words: Words) -> Row:
         what,
         words.of("basis", line.basis) if line.permits else "",
         "; ".join(words.of("obligation", code) for code in line.obligations),
-        f"{line.valid_from} to {line.valid_until}",
+        _valid(line, words.purposes, lambda code: words.purposes[code].display),
         line.why,
     )
 

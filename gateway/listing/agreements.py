@@ -87,7 +87,7 @@ def agreements_table(
 
 def _table(ctx: typer.Context, shown: Shown, form: Form) -> str:
     if form is Form.TEXT:
-        return text_table(agreement_rows(shown.agreements))
+        return text_table(agreement_rows(shown.agreements, shown.purposes))
     rows = worded_rows(shown.agreements, words_of(ctx.obj().mappings, shown.purposes, shown.names))
     return csv_table(rows) if form is Form.CSV else agreements_page(shown.agreements.version, rows)
 

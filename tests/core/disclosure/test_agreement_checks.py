@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from gateway.disclosure.agreement_checks import Finding, check_agreements
 from gateway.disclosure.agreement_simulation import Decided, Effect, simulate
 from gateway.disclosure.agreements import Agreements, compile_agreements, document_id, labels
-from gateway.listing.agreement_table import agreements_page, csv_table, worded_rows, words_of
+from gateway.listing.agreement_table import agreement_rows, agreements_page, csv_table, worded_rows, words_of
 from gateway.settings import HERE
 from tests.core.disclosure.made import HEAD, HOLDER, NOW, PURPOSES, agreements
 
@@ -297,6 +298,28 @@ def test_the_table_speaks_in_words() -> None:
     assert row[4] == "That records exist; Coarse status and dates"
     assert row[8] == "Planning"
     assert worded(agreements(line("default", KIND, 'effect = "refuse"')))[1][4] == "Nothing"
+
+
+LAW = "duty-to-share-16la"
+LAW_NAME = PURPOSES[LAW].display
+NEVER = "never: the law is in force from 2028-01-01 only"
+# first day of the law, purposes of the line -> how long it holds, with {} for the name of the purpose
+FROM = [
+    (date(2020, 1, 1), (LAW,), "2026-01-01 to 2027-06-30"),
+    (date(2027, 1, 1), (LAW,), "2027-01-01 to 2027-06-30"),
+    (date(2027, 1, 1), (LAW, HELP), "2026-01-01 to 2027-06-30; {} from 2027-01-01"),
+    (date(2028, 1, 1), (LAW,), NEVER),
+    (date(2028, 1, 1), (LAW, HELP), f"2026-01-01 to 2027-06-30; {{}} {NEVER}"),
+]
+
+
+@pytest.mark.parametrize(("since", "codes", "holds"), FROM)
+def test_no_line_holds_before_the_law_of_its_purpose(since: date, codes: tuple[str, ...], holds: str) -> None:
+    """The table says for each purpose the later of the two first days, the document's or the law's."""
+    purposes = {**PURPOSES, LAW: replace(PURPOSES[LAW], since=since)}
+    found = agreements(line("default", KIND, days(FIRST, MIDDLE), purposes=codes))
+    assert agreement_rows(found, purposes)[1][7] == holds.format(LAW)
+    assert worded_rows(found, words_of(HERE / "mappings", purposes, {}))[1][7] == holds.format(LAW_NAME)
 
 
 def test_the_page_is_whole_and_takes_nothing_in() -> None:

@@ -195,7 +195,7 @@ def test_an_empty_folder_shares_nothing(tmp_path: Path) -> None:
 def test_the_example_is_in_order_and_its_table_says_who_may_learn_what() -> None:
     """One row for each line, receiver and purposes in words."""
     found = load_agreements(EXAMPLE, PURPOSES)
-    rows = agreement_rows(found)
+    rows = agreement_rows(found, PURPOSES)
     assert rows[0][:3] == ("from", "to", "for")
     assert ("TLA01", "any health-visiting", "early-help", "any", "contact, existence") in [tuple(row[:5]) for row in rows]
     assert len(rows) == 1 + sum(text.read_text().count("[[") for text in EXAMPLE.glob("*.toml"))
