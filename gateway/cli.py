@@ -143,6 +143,7 @@ def serve(data: Data = None, host: str | None = None, port: int | None = None, d
 
 def _refuse_to_start(settings: Settings) -> None:
     """Raise what would keep it from starting, in one line, before a server is there to log it."""
+    deployment.refuse_unfit(settings)
     lock = deployment.hold_folder(settings)
     if lock is not None:
         lock.close()

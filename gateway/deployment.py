@@ -40,6 +40,7 @@ class Gateway:
 
 def prepare(settings: Settings) -> Vault:
     """Keys and database of a deployment, made on a first start. Raises StartRefused."""
+    refuse_unfit(settings)
     database = database_of(settings)
     first = isinstance(database, Path) and not database.exists()
     if not settings.keys_folder.exists():
@@ -61,7 +62,6 @@ def prepare(settings: Settings) -> Vault:
     if first:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         migrate.upgrade(migrate.engine_of(database), settings.kind)
-    _refuse_unfit(settings)
     try:
         read_register(settings.keys_folder)
     except RegisterFault as fault:
@@ -73,8 +73,8 @@ def prepare(settings: Settings) -> Vault:
     return vault
 
 
-def _refuse_unfit(settings: Settings) -> None:
-    """What a production deployment must not run with."""
+def refuse_unfit(settings: Settings) -> None:
+    """What a production deployment must not run with; asked before anything is made. Raises StartRefused."""
     if settings.kind != "production":
         return
     if settings.canonical_base == EXAMPLE_BASE:

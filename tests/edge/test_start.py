@@ -127,16 +127,17 @@ def test_a_database_of_another_kind(ready: Settings, tmp_path: Path) -> None:
     assert "belongs to a test deployment" in refusal(ready, GATEWAY_KIND="demo", GATEWAY_KEYS=str(tmp_path / "demo.keys"))
 
 
+PRODUCTION = {
+    "GATEWAY_URL": "https://gateway.southshire.example", "GATEWAY_CANONICAL_BASE": "https://gateway.southshire.example/fhir",
+}  # fmt: skip
+
+
 def production(settings: Settings, folder: Path, **more: str) -> dict[str, str]:
     """A production deployment on the same place, but for what ``more`` says."""
     if not (folder / "production.keys").exists():
         make_keys(folder / "production.keys", "production")
         change(settings, "UPDATE standing SET kind = 'production'")
-    given = {
-        "GATEWAY_KIND": "production", "GATEWAY_KEYS": str(folder / "production.keys"), "GATEWAY_URL": "https://gateway.southshire.example",
-        "GATEWAY_CANONICAL_BASE": "https://gateway.southshire.example/fhir",
-    }  # fmt: skip
-    return {**given, **more}
+    return {"GATEWAY_KIND": "production", "GATEWAY_KEYS": str(folder / "production.keys"), **PRODUCTION, **more}
 
 
 def test_production_with_the_example_base_or_plain_http(ready: Settings, tmp_path: Path) -> None:
@@ -144,6 +145,20 @@ def test_production_with_the_example_base_or_plain_http(ready: Settings, tmp_pat
     example = production(ready, tmp_path, GATEWAY_CANONICAL_BASE="https://gateway.example/fhir")
     assert "GATEWAY_CANONICAL_BASE" in refusal(ready, **example)
     assert "https" in refusal(ready, **production(ready, tmp_path, GATEWAY_URL="http://gateway.southshire.example"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("GATEWAY_CANONICAL_BASE", "https://gateway.example/fhir"), ("GATEWAY_URL", "http://gateway.southshire.example")],
+)
+def test_production_that_may_not_start_leaves_nothing_behind(tmp_path: Path, name: str, value: str) -> None:
+    """A first start that is refused for its settings has made no keys, no folder and no database."""
+    settings = settings_for(tmp_path, tmp_path / "unused", "", port=free_port())
+    keys, data = tmp_path / "new.keys", tmp_path / "new"
+    given = {"GATEWAY_KIND": "production", "GATEWAY_KEYS": str(keys), "GATEWAY_DATA": str(data), **PRODUCTION, name: value}
+    assert name in refusal(settings, **given)
+    assert not keys.exists()
+    assert not data.exists()
 
 
 def test_a_postgresql_that_is_not_there(ready: Settings) -> None:
