@@ -1,7 +1,8 @@
 """FHIR R4 in: a Bundle, or one resource, of Patient, RelatedPerson, Flag and Consent.
 
 References inside the Bundle become logical ones. What may change the meaning and is not known (implicitRules,
-modifierExtension) refuses the resource; what is merely more than we keep is left out.
+modifierExtension) refuses the resource; what is merely more than we keep is left out. A body of which nothing is taken
+is refused, unless it is a message, which says something by its event.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ TYPES: Final = {"Patient": "patient", "RelatedPerson": "relatedperson", "Flag": 
 PEOPLE: Final = {"RelatedPerson": "patient", "Flag": "subject", "Consent": "patient"}
 PROFILES: Final = {"RelatedPerson": systems.UKCORE_RELATED, "Flag": systems.UKCORE_FLAG}
 CONVEYED: Final = frozenset({"MessageHeader", "Parameters", "Organization", "Provenance", "OperationOutcome"})
+BESIDE: Final = frozenset(TYPES) | {"MessageHeader"}  # beside these, other types are passed over; alone they are refused
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class Shelf:
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     patients: list[dict[str, Any]] = field(default_factory=list)
     relatives: list[dict[str, Any]] = field(default_factory=list)
+    alone: bool = False  # nothing beside it is taken, and no message brings it
 
     def put(self, full_url: Any, resource: dict[str, Any]) -> None:
         """Shelves a resource under its names."""
@@ -57,7 +60,14 @@ def read(fmt: Format, data: bytes, sender: Sender) -> Iterator[Mapped]:
     for _, full_url, resource in entries:
         if isinstance(resource, dict):
             shelf.put(full_url, resource)
+    shelf.alone = not any(type_of(resource) in BESIDE for _, _, resource in entries)
     return (one(fmt, place, full_url, resource, shelf, sender) for place, full_url, resource in entries)
+
+
+def type_of(resource: Any) -> str | None:
+    """The resourceType of an entry's resource; None where it has none."""
+    kind = resource.get("resourceType") if isinstance(resource, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def entries_of(found: dict[str, Any]) -> list[tuple[str, Any, Any]]:
@@ -78,12 +88,13 @@ def entry(one: Any) -> tuple[Any, Any]:
 def one(fmt: Format, place: str, full_url: Any, resource: Any, shelf: Shelf, sender: Sender) -> Mapped:
     """One entry: mapped, passed over with a warning, or refused."""
     work = work_for(sender, place, ".", fmt.label)
-    kind = resource.get("resourceType") if isinstance(resource, dict) else None
-    if not isinstance(kind, str):
+    kind = type_of(resource)
+    if kind is None:
         work.fault("An entry holds a resource with a resourceType; deletions are not taken.", "resource", "structure")
     elif kind not in TYPES:
         shown = kind if kind in CONVEYED else "This type"
-        work.warn(f"{shown} is not among {', '.join(TYPES)}: not kept.", "resource", "not-supported")
+        say = work.fault if shelf.alone else work.warn
+        say(f"{shown} is not among {', '.join(TYPES)}: not kept.", "resource", "not-supported")
     else:
         work.place = place if place == kind else f"{place}.resource"
         take(fmt, kind, full_url, resource, shelf, work)

@@ -232,3 +232,16 @@ async def test_a_time_at_the_edge_of_the_calendar_never_fails_a_later_question(w
     assert (await world.social_worker().asks(born, "safeguarding-s47", "self", "parents", case="c")).status_code == 200
     assert (await council.get("/fhir/Flag")).status_code == 200
     assert (await council.get(f"/fhir/Flag?_lastUpdated=lt{time.replace('+', '%2B')}")).status_code in (200, 400)
+
+
+async def test_a_resource_that_is_not_taken_here_counts_as_refused(world: World) -> None:
+    """The sender of an Observation reads that it was refused and why, and so does the log; nothing is stored."""
+    other = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+    before = await count_rows(world)
+    answer = await world.as_("council-system").post("/records/fhir", other, "application/fhir+json")
+    (issue,) = outcome(answer, 422)
+    assert (issue["severity"], issue["code"]) == ("error", "not-supported")
+    assert issue["diagnostics"] == "This type is not among Patient, RelatedPerson, Flag, Consent: not kept."
+    assert without_log(await count_rows(world)) == without_log(before)
+    (line,) = await log_of(world.auditor("council"), exchange="receive_record")
+    assert line["outcome"] == "4"

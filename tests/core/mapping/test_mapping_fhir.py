@@ -250,3 +250,23 @@ def test_responsibility_and_confirmation_do_not_change_sides(take: Take) -> None
     unconfirmed = {"url": f"{base}/unconfirmed", "valueBoolean": True}
     (one,) = take("fhir", json.dumps(related(id="r1", extension=[responsible, unconfirmed])))
     assert one.resources[1].resource["extension"] == [unconfirmed]
+
+
+OTHER: Resource = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+HEADER: Resource = {"resourceType": "MessageHeader"}
+PASSED_OVER = [
+    (json.dumps(OTHER), [True]),
+    (json.dumps({"resourceType": "Organization"}), [True]),
+    (bundle(OTHER, {"resourceType": "Organization"}), [True, True]),
+    (bundle(PATIENT, OTHER), [False, False]),
+    (bundle({**PATIENT, "identifier": []}, OTHER), [True, False]),
+    (bundle(HEADER, OTHER), [False, False]),
+]
+
+
+@pytest.mark.parametrize(("body", "refused"), PASSED_OVER)
+def test_a_body_of_which_nothing_is_taken_is_refused(take: Take, body: str, refused: list[bool]) -> None:
+    """Other types are passed over beside what is taken, and in a message, whose event speaks; alone they are refused."""
+    mapped = take("fhir", body)
+    assert [bool(one.faults) for one in mapped] == refused
+    assert all(one.faults or one.resources or "not kept" in one.warnings[0].text for one in mapped)
