@@ -7,10 +7,12 @@ more. Leave is never guessed: what limits a sharing needs one to limit.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, NamedTuple
 
 from gateway.disclosure.directives import NEVER_TOLD
 from gateway.fhir import systems
+from gateway.fhir.dates import age_on, whole_day
 
 Resource = dict[str, Any]
 TAKES: dict[str, frozenset[str]] = {  # each wish, and what may be said with it
@@ -29,6 +31,7 @@ OPENS = frozenset({"share", "only"})
 USUAL = ("existence", "status", "contact")  # what "share" means where no classes are named
 CAPACITIES = frozenset({"had", "lacked", "not-assessed"})
 OWN_KINDS = frozenset({"own-wish", "advance-wish", "child-own"})
+ADULT = 18
 KINDS = OWN_KINDS | {"best-interests", "attorney", "deputy", "parent-for-child"}
 
 
@@ -89,6 +92,19 @@ def faults_of(said: Said) -> list[str]:
     if untold := NEVER_TOLD & {code for one in said.all("share") for code in one.classes}:
         found.append(f"share names what is never told, to anybody: {', '.join(sorted(untold))}.")
     return found + _kind_faults(said)
+
+
+def faults_on(said: Said, on: date, born: date | None) -> list[tuple[str, str]]:
+    """What cannot be meant on the day on which it is said: the part, and why. ``born`` is the birth date on record."""
+    found = [
+        ("wish", f"until {one.date} has passed: say today or a later day, or leave until out where the sharing has no end.")
+        for one in said.all("until")
+        if (last := whole_day(one.date)) is not None and last < on
+    ]
+    if said.kind == "child-own" and born is not None and age_on(born, on) >= ADULT:
+        text = f"child-own is for somebody under {ADULT}, and by the birth date on record this person is an adult: say own-wish."
+        found.append(("kind", text))
+    return found
 
 
 def _kind_faults(said: Said) -> list[str]:

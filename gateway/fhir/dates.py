@@ -76,6 +76,14 @@ def first_day(text: str | None) -> date | None:
     return _first_day(text) if text and isinstance(text, str) else None
 
 
+def last_day(text: object) -> date | None:
+    """The last day that a date or dateTime may mean; None where it cannot be read."""
+    try:
+        return (bounds(text)[1] - timedelta(microseconds=1)).date() if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
 def whole_day(text: object) -> date | None:
     """The day of a whole date (YYYY-MM-DD); None for a month, a year, a time and whatever else is no such date."""
     return _first_day(text) if isinstance(text, str) and len(text) == WHOLE_DATE else None

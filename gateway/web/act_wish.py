@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
 
-from gateway.disclosure.wish_forms import OWN_KINDS, Said, Wish, faults_of
+from gateway.disclosure.wish_forms import OWN_KINDS, Said, Wish, faults_of, faults_on
 from gateway.exchanges.agencies import profile
 from gateway.exchanges.wishes.record_wish import WishRequest, record_wish
 from gateway.fhir import systems
 from gateway.fhir.codes import AGENCY_KINDS
+from gateway.fhir.dates import whole_day
+from gateway.notification.duty import ENGLAND
 from gateway.web import act
 from gateway.web.forms import Faults, Field, Options, read
 from gateway.web.visits import Visit
@@ -39,6 +42,7 @@ NUMBER = "Enter the NHS number of the child."
 DECIDER = "Enter the NHS number of whoever decides."
 LIMIT = "This limits what is shared: choose that some may be told."
 ANYBODY = "any"
+PLACES = {"wish": "until", "kind": "kind"}  # where on the form what cannot be meant today stands
 
 
 async def ask(visit: Visit) -> Response:
@@ -54,7 +58,7 @@ async def write_down(visit: Visit) -> Response:
     values, faults = read(fields, visit.form)
     faults += [one for one in _missing(values) if one[0] not in dict(faults)]
     said = None if faults else _said(visit, values)
-    faults += [("what", text) for text in faults_of(said)] if said else []
+    faults += _contrary(visit, said) if said else []
     if said is None or faults:
         return act.form_page(visit, NAME, fields, faults=faults, before=BEFORE)
     told = await visit.web.ledger.run_alone(record_wish, WishRequest(act.colleague(visit), said, visit.request_id))
@@ -115,6 +119,14 @@ def _missing(values: dict[str, Any]) -> Faults:
     if values["what"] != "share" and (values["limits"] or values["until"]):
         found.append(("limits", LIMIT))
     return found
+
+
+def _contrary(visit: Visit, said: Said) -> Faults:
+    """What cannot be meant: by itself, or today, of a patient of this age."""
+    patient = act.patient(visit)
+    born = whole_day(patient.birth_date) if said.person == _identity(patient.nhs) else None
+    untimely = faults_on(said, datetime.now(ENGLAND).date(), born)
+    return [*(("what", text) for text in faults_of(said)), *((PLACES[part], text) for part, text in untimely)]
 
 
 def _is_parent(values: dict[str, Any]) -> bool:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from gateway.demo import people
-from gateway.demo.people import AMINA, BETH, COUNCIL, LEO, SCHOOL_NURSING, TRUST, VOLUNTARY, Person
+from gateway.demo.people import AMINA, BETH, COUNCIL, LEO, SCHOOL_NURSING, STRANGER, TRUST, VOLUNTARY, Person
 from gateway.disclosure.wish_forms import CAPACITIES, KINDS, TAKES
 from gateway.disclosure.wording import CLASSES
 from gateway.fhir import systems
 from gateway.settings import HERE
+from gateway.store import clock
 from tests.data.edge import exchange, is_valid, log_of, outcome
 from tests.world import At, World, groups, part
 
@@ -198,6 +199,31 @@ async def test_what_cannot_be_meant_is_refused_and_nothing_is_written(world: Wor
     for issue in outcome(await trust.post("/fhir/Consent/$record-wish", sent), 422):
         assert issue["expression"]
     assert "entry" not in (await trust.get("/fhir/Consent")).json()
+
+
+NOT_NOW = [
+    (said(AMINA, wish("nothing"), kind="child-own"), "kind", "say own-wish"),
+    (said(AMINA, wish("share"), wish("until", date="2020-01-01")), "wish", "until 2020-01-01 has passed"),
+]
+
+
+@pytest.mark.parametrize(("sent", "where", "says"), NOT_NOW)
+async def test_what_cannot_be_meant_today_is_refused_in_words(fed: World, sent: dict[str, Any], where: str, says: str) -> None:
+    """An adult's wish is no child's own, and no sharing is limited to a time that has passed; nothing is written."""
+    trust = fed.as_("trust-epr")
+    (issue,) = outcome(await trust.post("/fhir/Consent/$record-wish", sent), 422)
+    assert issue["expression"] == [f"Parameters.parameter({where})"]
+    assert says in issue["diagnostics"]
+    assert "entry" not in (await trust.get("/fhir/Consent")).json()
+
+
+async def test_a_childs_own_wish_is_taken_until_the_end_of_today(fed: World) -> None:
+    """Of a child on record, and of somebody whom the organisation does not know, whose age is nobody's to guess."""
+    today = clock.day(clock.now()).isoformat()
+    _, plain = await records(fed.as_("council-system"), LEO, wish("share"), wish("until", date=today), kind="child-own")
+    assert plain
+    answer = await fed.as_("trust-epr").post("/fhir/Consent/$record-wish", said(STRANGER, wish("nothing"), kind="child-own"))
+    assert answer.status_code == 200, answer.text
 
 
 async def test_it_needs_the_scope_of_a_consent(world: World) -> None:

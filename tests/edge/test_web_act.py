@@ -252,6 +252,8 @@ async def test_a_refusal_by_name_is_written_down(fed: World, browser: Browser) -
         ({"what": "nothing"}, "limits"),
         ({"present": ""}, "present"),
         ({"capacity": ""}, "capacity"),
+        ({"kind": "child-own"}, "kind"),
+        ({"until": "2020-01-01"}, "until"),
     ],
 )
 async def test_a_wish_that_is_not_whole_is_asked_for_again(

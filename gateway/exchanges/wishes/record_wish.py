@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from gateway.disclosure import plain
 from gateway.disclosure.requester import Requester
-from gateway.disclosure.wish_forms import Said, consent_of, faults_of
+from gateway.disclosure.wish_forms import Said, consent_of, faults_of, faults_on
 from gateway.exchanges.agencies import names
 from gateway.exchanges.context import Context
 from gateway.exchanges.records.resources import ReadRequest, WriteRequest, person_token, read_resource, write_resource
+from gateway.fhir.dates import last_day
 from gateway.fhir.elements import identifiers, identity
 from gateway.fhir.outcomes import Issue, Unprocessable
 from gateway.store import clock, people
@@ -41,11 +43,15 @@ class Told:
 
 
 def record_wish(ctx: Context, ask: WishRequest, moment: Moment) -> Story[Told]:
-    """One Consent made of the wishes, stored, and read back. Raises Unprocessable where they contradict each other."""
+    """One Consent made of the wishes, stored, and read back. Raises Unprocessable where they contradict each other,
+    or what is on record."""
     faults = faults_of(ask.said)
     if faults:
         raise Unprocessable.of([Issue(text, "business-rule", "Parameters.parameter(wish)") for text in faults])
     words, agency = ctx.wording.wishes, ask.requester.agency
+    born = yield from _born(ctx, agency, ask.said.person)
+    if untimely := faults_on(ask.said, clock.day(moment.at), born):
+        raise Unprocessable.of([Issue(text, "business-rule", f"Parameters.parameter({part})") for part, text in untimely])
     title = words["note"]["paper"]
     consent = consent_of(ask.said, agency, clock.instant(moment.at), title, ctx.base)
     write = WriteRequest(ask.requester, "Consent", consent, request_id=ask.request_id)
@@ -70,6 +76,13 @@ def read_wish(ctx: Context, ask: ReadRequest, moment: Moment) -> Story[Told | No
 
 def _sentences(ctx: Context, held: Held, agency: str, person: plain.Person, feeds: Mapping[str, Feed]) -> tuple[str, ...]:
     return plain.sentences_of(held.body, agency, held.updated, ctx.wording.wishes, person, names(feeds))
+
+
+def _born(ctx: Context, agency: str, person: str) -> Generator[Any, Any, date | None]:
+    """The birth date that the agency itself holds; of a month or a year the last day, so that nobody is made older."""
+    rows = yield Read(people.OWN_BY_TOKEN, {"token": person_token(ctx, agency, person), "agency": agency})
+    stated = people.open_person(ctx.vault, rows[0]).patient.get("birthDate") if rows else None
+    return last_day(stated)
 
 
 def _person(ctx: Context, agency: str, held: Held) -> Generator[Any, Any, tuple[plain.Person, list[Held]]]:

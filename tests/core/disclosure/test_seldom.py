@@ -17,7 +17,7 @@ from gateway.disclosure.plain import sentences
 from gateway.disclosure.purposes import PolicyFault
 from gateway.disclosure.release import Holding, Involved, desk, organisation, release
 from gateway.disclosure.rules import Effect, Rule
-from gateway.disclosure.wish_forms import Said, Wish, faults_of
+from gateway.disclosure.wish_forms import Said, Wish, faults_of, faults_on
 from gateway.disclosure.wording import load_wording, shipped_wording
 from gateway.fhir.dates import FIRST, LAST
 from tests.core.disclosure.made import HEAD, HOLDER, ME, MOTHER, NOW, PURPOSES, WARD, agreements, ask, consent, directive, rule
@@ -49,6 +49,31 @@ def test_wishes_that_contradict_each_other_are_named(said: Said, fault: str) -> 
     """One sentence each; none where they fit."""
     found = faults_of(said)
     assert any(fault in one for one in found) if fault else found == []
+
+
+TODAY = date(2026, 11, 30)
+UNTIL = "until {} has passed: say today or a later day, or leave until out where the sharing has no end."
+GROWN = "child-own is for somebody under 18, and by the birth date on record this person is an adult: say own-wish."
+
+
+@pytest.mark.parametrize(
+    ("wish", "kind", "born", "faults"),
+    [
+        (Wish("until", date="2020-01-01"), "", None, [("wish", UNTIL.format("2020-01-01"))]),
+        (Wish("until", date="2026-11-29"), "", None, [("wish", UNTIL.format("2026-11-29"))]),
+        (Wish("until", date="2026-11-30"), "", None, []),
+        (Wish("nothing"), "child-own", date(1991, 3, 14), [("kind", GROWN)]),
+        (Wish("nothing"), "child-own", date(2008, 11, 30), [("kind", GROWN)]),
+        (Wish("nothing"), "child-own", date(2008, 12, 1), []),
+        (Wish("nothing"), "child-own", None, []),
+        (Wish("nothing"), "own-wish", date(1991, 3, 14), []),
+    ],
+)
+def test_what_cannot_be_meant_on_the_day_is_named(
+    wish: Wish, kind: str, born: date | None, faults: list[tuple[str, str]]
+) -> None:
+    """A time that has passed limits nothing, and an adult's wish is no child's; the last day and an unknown age stand."""
+    assert faults_on(Said(ME, ME, (wish,), kind=kind), TODAY, born) == faults
 
 
 def test_a_wish_deeper_than_anything_that_is_said_is_told_as_such() -> None:

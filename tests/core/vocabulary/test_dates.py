@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.fhir.dates import FIRST, LAST, age_on, bounds, first_day, period_bounds
+from gateway.fhir.dates import FIRST, LAST, age_on, bounds, first_day, last_day, period_bounds
 
 
 def at(*parts: int) -> datetime:
@@ -93,3 +93,15 @@ def test_who_was_born_on_a_leap_day_is_a_year_older_on_the_first_of_march() -> N
     """In years without one."""
     assert [age_on(date(2008, 2, 29), date(2024, 2, day)) for day in (28, 29)] == [15, 16]
     assert [age_on(date(2008, 2, 29), on) for on in (date(2025, 2, 28), date(2025, 3, 1))] == [16, 17]
+
+
+LAST_DAYS = [
+    ("2008", date(2008, 12, 31)), ("2008-02", date(2008, 2, 29)), ("2008-02-03", date(2008, 2, 3)), ("9999", date(9999, 12, 31)),
+    ("2008-13", None), ("soon", None), (None, None), (2008, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "last"), LAST_DAYS)
+def test_the_last_day_that_is_meant(text: Any, last: date | None) -> None:
+    """So that nobody whose birth is known by its year alone is made older."""
+    assert last_day(text) == last
