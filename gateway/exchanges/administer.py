@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -20,6 +20,7 @@ from gateway.store import standing
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.sql import Hold, Read, Write
 
+MOST_HOURS = 24 * 365
 OPERATOR = Requester("operator", "", frozenset())
 
 
@@ -34,6 +35,23 @@ class NewAgency:
     complete: bool = False
     holds_from: str = "1970-01-01"
     fresh_hours: int = 48
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyChange:
+    """What is to be another way about an agency; what is None stays. Its code and its kind never change."""
+
+    code: str
+    name: str | None = None
+    profile: dict[str, Any] | None = None  # in place of the whole profile
+    complete: bool | None = None
+    holds_from: str | None = None
+    fresh_hours: int | None = None
+
+    def named(self) -> dict[str, Any]:
+        """What is to change, by its name."""
+        stated = {one: getattr(self, one) for one in ("name", "profile", "complete", "holds_from", "fresh_hours")}
+        return {name: value for name, value in stated.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +74,7 @@ def add_agency(ctx: Context, agency: NewAgency, moment: Moment) -> Story[None]:
         raise Conflict(f"Agency {agency.code} is registered already.")
     if agency.kind not in AGENCY_KINDS:
         raise Unprocessable(f"There is no kind of agency {agency.kind}; known are {', '.join(sorted(AGENCY_KINDS))}.")
-    if whole_day(agency.holds_from) is None:
-        raise Unprocessable(f"{agency.holds_from} is no date from which records are held: write it YYYY-MM-DD.")
-    if faults := profile_faults(agency.profile):
-        raise Unprocessable(f"The profile of {agency.code}: {'; '.join(faults)}.")
+    _check_agency(agency)
     row = {
         "code": agency.code,
         "name": agency.name,
@@ -75,6 +90,46 @@ def add_agency(ctx: Context, agency: NewAgency, moment: Moment) -> Story[None]:
     yield Write(standing.ADD_AGENCY, row)
     yield Write(standing.SET_STAMP, {"stamp": new_id()})
     return Outcome(None, (_line("add_agency", moment, agency.code),))
+
+
+def change_agency(ctx: Context, change: AgencyChange, moment: Moment) -> Story[None]:
+    """Change what is registered of an agency. Raises Unprocessable for what could not be told by it.
+
+    Its version is raised, so that nothing that was made of it before is used again. Tokens stay good: they rest on clients, and
+    on an agency's code and kind.
+    """
+    feed = moment.feeds.get(change.code)
+    if feed is None:
+        raise Unprocessable(f"There is no agency {change.code}: gateway agency list shows those that are.")
+    named = change.named()
+    if not named:
+        raise Unprocessable(f"Say what is to change about {change.code}.")
+    kept = NewAgency(
+        feed.code, feed.name, feed.kind, orjson.loads(feed.profile), feed.complete, feed.holds_from, feed.fresh_hours
+    )
+    agency = replace(kept, **named)
+    _check_agency(agency)
+    row = {
+        "agency_code": agency.code,
+        "called": agency.name,
+        "described": orjson.dumps(agency.profile).decode(),
+        "whole": int(agency.complete),
+        "since": agency.holds_from,
+        "hours": agency.fresh_hours,
+    }
+    yield Hold(policy=True)
+    yield Write(standing.CHANGE_AGENCY, row)
+    return Outcome(None, (_line("change_agency", moment, agency.code, ("changed", " ".join(named))),))
+
+
+def _check_agency(agency: NewAgency) -> None:
+    """Raises Unprocessable for what would not be read as it is meant."""
+    if whole_day(agency.holds_from) is None:
+        raise Unprocessable(f"{agency.holds_from} is no date from which records are held: write it YYYY-MM-DD.")
+    if not 1 <= agency.fresh_hours <= MOST_HOURS:
+        raise Unprocessable(f"A feed is fresh for 1 to {MOST_HOURS} hours.")
+    if faults := profile_faults(agency.profile):
+        raise Unprocessable(f"The profile of {agency.code}: {'; '.join(faults)}.")
 
 
 def add_client(ctx: Context, client: NewClient, moment: Moment) -> Story[None]:

@@ -21,6 +21,7 @@ from gateway.store.standing import FEEDS, feeds_of
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of an embedded deployment; else the environment's settings.")]
 
+FRESH_HOURS = typer.Option(help="Hours within which its feed is to be heard of; later it gives no not-known.")
 AGENCIES: Row = ("agency", "name", "kind", "complete", "holds from")
 
 agency_cli = typer.Typer(no_args_is_help=True, help="Agencies.")
@@ -36,16 +37,39 @@ def agency_add(
     profile: Annotated[Path, typer.Option(help="JSON file: desks, authorities, la_code, traced, sensitive.")],
     complete: bool = False,
     holds_from: str = "1970-01-01",
+    fresh_hours: Annotated[int, FRESH_HOURS] = 48,
     data: Data = None,
 ) -> None:
     """Register an agency."""
-    try:
-        described = orjson.loads(profile.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as fault:
-        stop(f"{profile}: {fault}")
-    agency = administer.NewAgency(code, name, kind, described, complete, holds_from)
+    agency = administer.NewAgency(code, name, kind, _described(profile), complete, holds_from, fresh_hours)
     ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(administer.add_agency, agency))
     typer.echo(f"agency {code} is registered")
+
+
+@agency_cli.command("change")
+def agency_change(
+    ctx: typer.Context,
+    code: str,
+    profile: Annotated[Path | None, typer.Option(help="JSON file, in place of the whole profile.")] = None,
+    name: Annotated[str | None, typer.Option()] = None,
+    complete: Annotated[bool | None, typer.Option("--complete/--not-complete", help="Whether its feed is complete.")] = None,
+    holds_from: Annotated[str | None, typer.Option()] = None,
+    fresh_hours: Annotated[int | None, FRESH_HOURS] = None,
+    data: Data = None,
+) -> None:
+    """Change what is registered of an agency; what is not named stays."""
+    described = None if profile is None else _described(profile)
+    change = administer.AgencyChange(code, name, described, complete, holds_from, fresh_hours)
+    ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(administer.change_agency, change))
+    typer.echo(f"agency {code} is changed: {', '.join(change.named())}")
+
+
+def _described(profile: Path) -> Any:
+    """The profile in a file; stops where it cannot be read."""
+    try:
+        return orjson.loads(profile.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as fault:
+        stop(f"{profile}: {fault}")
 
 
 @agency_cli.command("list")

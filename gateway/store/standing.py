@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import BigInteger, Text, bindparam, select, true, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, select, true, update
 
 from gateway.store.ledger import Feed, Moment
 from gateway.store.sql import Added, Row, Statement
@@ -29,6 +29,18 @@ ADD_AGENCY = Added(agency)
 ADD_CLIENT = Added(client)
 RAISE_VERSION = Statement(
     update(agency).where(agency.c.code == bindparam("agency_code", type_=Text)).values(version=agency.c.version + 1)
+)
+CHANGE_AGENCY = Statement(
+    update(agency)
+    .where(agency.c.code == bindparam("agency_code", type_=Text))
+    .values(
+        name=bindparam("called", type_=Text),
+        profile=bindparam("described", type_=Text),
+        complete=bindparam("whole", type_=Integer),
+        holds_from=bindparam("since", type_=Text),
+        fresh_hours=bindparam("hours", type_=Integer),
+        version=agency.c.version + 1,
+    )
 )
 TOUCH_FEED = Statement(
     update(agency)

@@ -367,6 +367,27 @@ def test_the_agencies_that_take_part_are_listed(deployment: Path) -> None:
     ]
 
 
+def test_an_agency_is_changed_by_its_operator(deployment: Path, tmp_path: Path) -> None:
+    """What was named is said back and listed, what was not stays; a code that is not there and nothing to change are refused."""
+    profile, at = tmp_path / "profile.json", ("--data", deployment)
+    profile.write_text('{"desks": [{"kind": "duty-desk", "name": "New desk", "phone": "01632 960111"}]}')
+    gateway("agency", "add", "TNEW9", "Old name", "voluntary", "--profile", profile, "--complete", "--fresh-hours", 24, *at)
+    words = ("--name", "New name", "--not-complete", "--holds-from", "2019-01-01", "--fresh-hours", "12", "--profile", profile)
+    for stated, said in ((words, "name, profile, complete, holds_from, fresh_hours"), (("--complete",), "complete")):
+        ran = gateway("agency", "change", "TNEW9", *stated, *at)
+        assert (ran.code, ran.out) == (0, f"agency TNEW9 is changed: {said}\n"), ran.err
+        (row,) = [one for one in gateway("agency", "list", *at).out.splitlines() if one.startswith("TNEW9")]
+        assert row.split() == ["TNEW9", "New", "name", "voluntary", "yes" if "--complete" in stated else "no", "2019-01-01"]
+    assert "no agency NOBODY" in gateway("agency", "change", "NOBODY", "--complete", *at).plain
+    assert "Say what is to change" in gateway("agency", "change", "TNEW9", *at).plain
+    assert (
+        "1 to 8760 hours"
+        in gateway("agency", "add", "TNEW8", "x", "voluntary", "--profile", profile, "--fresh-hours", 0, *at).plain
+    )
+    profile.write_text('{"sensitve": true}')
+    assert "unknown setting sensitve" in gateway("agency", "change", "TNEW9", "--profile", profile, *at).plain
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from gateway.demo.people import TRUST
 from gateway.exchanges import administer
 from gateway.exchanges.access.issue_token import ADD_ASSERTION
 from gateway.exchanges.lookup.look_up_status import LookupRequest, look_up_status
@@ -20,7 +21,7 @@ from gateway.settings import Settings
 from gateway.store.ledger import Outcome
 from gateway.store.ledger_postgres import PostgresLedger
 from gateway.store.sql import Hold, Read, Write
-from gateway.store.standing import SET_STAMP, STANDING
+from gateway.store.standing import FEEDS, SET_STAMP, STANDING, feeds_of
 from gateway.store.vault import load_keys
 from gateway.store.verify_log import verify_log
 from tests.conftest import count
@@ -155,6 +156,19 @@ async def test_policy_is_changed_by_one_at_a_time(world: World) -> None:
     assert sorted(type(end).__name__ for end in ended[:2]) == ["Conflict", "NoneType"]
     assert ended[2:] == [None] * 12
     assert isinstance(next(end for end in ended[:2] if end), Conflict)
+
+
+async def test_two_operators_who_change_an_agency_at_once_both_have_their_way(world: World) -> None:
+    """What one names is not set back by the other, who read it before; the version counts both."""
+    mine, theirs = administer.AgencyChange(TRUST, name="Northmoor"), administer.AgencyChange(TRUST, fresh_hours=24)
+    async with opened(world.settings) as other:
+        before = feeds_of((await other.read([Read(FEEDS)]))[0])[TRUST]
+        for _ in range(3):
+            await asyncio.gather(
+                world.gateway.ledger.run_alone(administer.change_agency, mine), other.run_alone(administer.change_agency, theirs)
+            )
+        after = feeds_of((await other.read([Read(FEEDS)]))[0])[TRUST]
+    assert after == before._replace(name="Northmoor", fresh_hours=24, version=before.version + 6)
 
 
 async def test_a_revoked_client_gets_nothing_after_the_acknowledgement(world: World) -> None:
