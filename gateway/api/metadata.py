@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import __version__
-from gateway.api import definitions
+from gateway.api import definitions, directory
 from gateway.api.edge import Edge, check_accept, fhir
 from gateway.api.process_message import ASKED_BY_MESSAGE
 from gateway.fhir import systems
@@ -23,6 +23,8 @@ SEARCHES: dict[str, tuple[tuple[str, str], ...]] = {
     "Provenance": (
         ("target", "reference"), ("recorded", "date"), ("agent:identifier", "token"), ("patient:identifier", "token"), ("_id", "token"),
     ),
+    "Organization": (("identifier", "token"), ("name", "string"), ("_id", "token")),
+    "PractitionerRole": (("organization:identifier", "token"), ("_id", "token")),
     "Subscription": (("status", "token"),),
     **dict.fromkeys(definitions.TYPES, (("url", "uri"),)),
     "AuditEvent": (
@@ -101,7 +103,7 @@ def _rest(edge: Edge) -> dict[str, Any]:
     }
     return {
         "mode": "server",
-        "documentation": "People are logical references, searched by POST _search with patient:identifier; names and addresses are not searched.",
+        "documentation": "People are logical references, searched by POST _search with patient:identifier; their names and addresses are not searched.",
         "security": security,
         "resource": [_resource(kind, found, edge) for kind, found in sorted(edge.interactions.items())],
         "operation": [
@@ -144,7 +146,7 @@ def _versioning(kind: str, interactions: list[str]) -> str:
     """versioned-update: an update must name its version (If-Match)."""
     if "vread" in interactions:
         return "versioned-update"
-    return "versioned" if kind in ("Patient", "Subscription") else "no-version"
+    return "versioned" if kind in ("Patient", "Subscription", *directory.TYPES) else "no-version"
 
 
 def _topics(edge: Edge) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import __version__
-from gateway.api import schemas
+from gateway.api import directory, resources, schemas
 from gateway.api.operations import OPERATIONS, Operation
 
 ERRORS = (400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 415, 422, 428, 429, 503)
@@ -116,7 +116,7 @@ def _good(operation: Operation) -> tuple[int, ...]:
     if (
         operation.interaction in ("read", "vread")
         and not operation.open
-        and operation.type in ("Flag", "Consent", "RelatedPerson", "Patient")
+        and operation.type in (*resources.TYPES, *directory.TYPES)
     ):
         return (200, 304)
     return {"nothing": (204,), "accepted": (202,)}.get(operation.gives, (200,))

@@ -14,6 +14,7 @@ from gateway.api import (
     cds_hooks,
     check_share,
     definitions,
+    directory,
     explain,
     hand_in,
     health,
@@ -66,6 +67,14 @@ def _resource_operations(kind: str) -> Iterator[Operation]:
         yield Operation(f"vread{kind}", "GET", f"{base}/{{id}}/_history/{{version}}", resources.read, f"Read a version of a {kind}", type=kind, interaction="vread")
         yield Operation(f"create{kind}", "POST", base, resources.create, f"Create a {kind}", kind, type=kind, interaction="create")
         yield Operation(f"update{kind}", "PUT", f"{base}/{{id}}", resources.update, f"Update a {kind}; needs If-Match", kind, type=kind, interaction="update")
+
+
+def _directory_operations(kind: str) -> Iterator[Operation]:
+    """What is offered on the caller's own entries in the directory of agencies."""
+    base, takes = f"/fhir/{kind}", f"search-{kind}"
+    yield Operation(f"search{kind}", "GET", base, directory.search, f"Search {kind} of {OWN}", takes, "bundle", type=kind, interaction="search-type")
+    yield Operation(f"search{kind}ByPost", "POST", f"{base}/_search", directory.search, "The same, by a form", "form", "bundle", type=kind)
+    yield Operation(f"read{kind}", "GET", f"{base}/{{id}}", directory.read, f"Read {kind} of {OWN}", type=kind, interaction="read")
 
 
 def _definition_operations(kind: str) -> Iterator[Operation]:
@@ -173,6 +182,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("searchProvenanceByPost", "POST", "/fhir/Provenance/_search", provenances.search, "Where records came from; what names a person goes here", "form", "bundle", type="Provenance"),
     Operation("readProvenance", "GET", "/fhir/Provenance/{id}", provenances.read, f"Where a version of a record came from: of {OWN}", type="Provenance", interaction="read"),
     *(operation for kind in resources.TYPES for operation in _resource_operations(kind)),
+    *(operation for kind in directory.TYPES for operation in _directory_operations(kind)),
     *_translations(),
     *(operation for kind in definitions.TYPES for operation in _definition_operations(kind)),
 )  # fmt: skip

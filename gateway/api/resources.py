@@ -62,7 +62,11 @@ async def read(edge: Edge, request: Request) -> Response:
     if version and number is None:
         raise NotFound(NOT_HERE)
     ask = ReadRequest(requester, kind, request.path_params["id"], number, request_id(request))
-    held = await edge.ledger.run(read_resource, ask)
+    return answered(request, await edge.ledger.run(read_resource, ask))
+
+
+def answered(request: Request, held: Held | None) -> Response:
+    """A resource that was read, or that the reader has it already. Raises NotFound for none."""
     if held is None:
         raise NotFound(NOT_HERE)
     if _already_has(request, held):

@@ -280,8 +280,8 @@ def body(takes: str) -> tuple[str, Schema] | None:
 
 
 _COUNT = {"name": "_count", "schema": {"type": "integer", "minimum": 1, "maximum": 999_999}}
+_ID = {"name": "_id", "schema": ID}
 _UPDATED = {"name": "_lastUpdated", "schema": SEARCH_DATE}
-_CURSOR = {"name": "_cursor", "schema": {"type": "string"}, "description": "From a next link, as it is"}
 _NUMBER = {"type": "string", "pattern": "^[0-9]{1,15}$"}
 
 
@@ -297,11 +297,13 @@ _PAGE = [
 _CODED = {"name": "code", "schema": TEXT}
 _TARGET = {"name": "target", "schema": {"type": "string", "pattern": r"^(Consent|Flag|RelatedPerson)/[A-Za-z0-9\-.]{1,64}$"}}
 _QUERIES: dict[str, list[Schema]] = {
-    "search-Patient": [_COUNT, {"name": "_id", "schema": ID}],
-    "search-RelatedPerson": [_COUNT, _UPDATED, {"name": "_id", "schema": ID}],
-    "search-Flag": [_COUNT, _UPDATED, {"name": "_id", "schema": ID}, _status("Flag"), _CODED],
-    "search-Consent": [_COUNT, _UPDATED, {"name": "_id", "schema": ID}, _status("Consent")],
-    "search-Provenance": [_COUNT, {"name": "recorded", "schema": SEARCH_DATE}, {"name": "_id", "schema": ID}, _TARGET],
+    "search-Patient": [_COUNT, _ID],
+    "search-RelatedPerson": [_COUNT, _UPDATED, _ID],
+    "search-Flag": [_COUNT, _UPDATED, _ID, _status("Flag"), _CODED],
+    "search-Consent": [_COUNT, _UPDATED, _ID, _status("Consent")],
+    "search-Provenance": [_COUNT, {"name": "recorded", "schema": SEARCH_DATE}, _ID, _TARGET],
+    "search-Organization": [_COUNT, _ID, {"name": "identifier", "schema": TEXT}, {"name": "name", "schema": TEXT}],
+    "search-PractitionerRole": [_COUNT, _ID, {"name": "organization:identifier", "schema": TEXT}],
     "subscription-search": [_COUNT, _status("Subscription")],
     "group-search": [_COUNT],
     "statuses": [{"name": "id", "schema": ID}, _status("Subscription")],

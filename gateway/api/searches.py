@@ -23,6 +23,7 @@ NAMING = frozenset(
     {"patient", "subject", "identifier", "agent", "name", "family", "given", "phonetic", "birthdate", "telecom", "phone", "email",
      "address", "address-postalcode", "address-city", "entity", "altid"}
 )  # fmt: skip
+NAMES_NOBODY = {"Organization": frozenset({"identifier", "name"})}  # by type: an organisation is no person
 FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 UNREADABLE_CURSOR = "The cursor cannot be read: follow the next link as it is."
 IN_URL = "What names a person is searched by POST to _search, never in an address: addresses end up in logs."
@@ -61,7 +62,7 @@ class Search:
 
 async def read_search(edge: Edge, request: Request, agency: str, kind: str, known: frozenset[str]) -> Search:
     """The search that a request asks for, or goes on with. Raises BadRequest."""
-    used = await criteria(request, known | {"_cursor"})
+    used = await criteria(request, known | {"_cursor"}, kind)
     cursor = one(used, "_cursor", 8192)
     if not cursor:
         return Search(edge, kind, agency, used)
@@ -73,24 +74,24 @@ async def read_search(edge: Edge, request: Request, agency: str, kind: str, know
     return Search(edge, kind, agency, began, place)
 
 
-async def criteria(request: Request, known: frozenset[str]) -> Used:
+async def criteria(request: Request, known: frozenset[str], kind: str = "") -> Used:
     """The search parameters of a request. Raises BadRequest for a person in the address or a parameter not known here."""
     found = grouped(parse_qsl(request.url.query, keep_blank_values=True))
-    if any(_names_a_person(name) for name in found):
+    if any(_names_a_person(name, kind) for name in found):
         raise BadRequest(IN_URL, code="not-supported")
     if request.method == "POST":
         found |= await _form(request)
     found.pop("_format", None)
-    if any(_names_a_person(name) for name in found.keys() - known):
-        naming = ", ".join(sorted(filter(_names_a_person, known)))
+    if any(_names_a_person(name, kind) for name in found.keys() - known):
+        naming = ", ".join(sorted(name for name in known if _names_a_person(name, kind)))
         raise BadRequest(f"{NOT_NAMED_SO} {naming or 'no parameter'}.", code="not-supported")
     if "handling=strict" in request.headers.get("prefer", "") and found.keys() - known:
         raise BadRequest(f"Strict handling: known search parameters are {', '.join(sorted(known))}.", code="not-supported")
     return {name: values for name, values in found.items() if name in known}
 
 
-def _names_a_person(name: str) -> bool:
-    return re.split(r"[:.]", name)[0] in NAMING
+def _names_a_person(name: str, kind: str) -> bool:
+    return name not in NAMES_NOBODY.get(kind, ()) and re.split(r"[:.]", name)[0] in NAMING
 
 
 async def _form(request: Request) -> dict[str, list[str]]:
@@ -200,7 +201,7 @@ def searchset(
     base: str, kind: str, found: list[dict[str, Any]], used: Mapping[str, list[str]], cursor: str | None = None
 ) -> dict[str, Any]:
     """A searchset Bundle; links repeat no parameter that names a person."""
-    shown = {name: values for name, values in used.items() if not _names_a_person(name)}
+    shown = {name: values for name, values in used.items() if not _names_a_person(name, kind)}
     links = [{"relation": "self", "url": _url(base, kind, shown)}]
     if cursor is not None:
         links.append({"relation": "next", "url": _url(base, kind, {"_cursor": [cursor]})})

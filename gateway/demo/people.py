@@ -71,6 +71,7 @@ AGENCIES = (
 
 RECORD_SCOPES = (
     "system/records.c system/Consent.crus system/Flag.crus system/RelatedPerson.crus system/Patient.rs system/Provenance.rs"
+    " system/Organization.rs system/PractitionerRole.rs"
 )
 ASK_SCOPES = (
     "system/$known-to-services system/$check-share system/Subscription.cruds system/Group.cruds system/$process-message"

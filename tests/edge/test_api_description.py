@@ -148,7 +148,7 @@ async def test_it_claims_every_interaction_and_no_more(world: World) -> None:
             "versioned-update"
             if "vread" in codes
             else "versioned"
-            if one["type"] in ("Patient", "Subscription")
+            if one["type"] in ("Patient", "Subscription", "Organization", "PractitionerRole")
             else "no-version"
         ), one["type"]
 
@@ -170,6 +170,7 @@ async def test_everything_that_it_claims_answers(fed: World) -> None:
                 "token": f"{systems.NHS_NUMBER}|{LEO.nhs}",
                 "date": "ge2020-01-01",
                 "uri": "https://x.example",
+                "string": "South",
                 "reference": "Consent/x",
             }[parameter["type"]]
             value = {
