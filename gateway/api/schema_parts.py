@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.api.searches import MOST_STATED
 from gateway.fhir import systems
 
 Schema = dict[str, Any]
@@ -18,6 +19,7 @@ DATE = {"type": "string", "pattern": f"^{_DAY}$"}
 DATE_TIME = {"type": "string", "pattern": f"^([0-9]{{4}}(-(0[1-9]|1[0-2]))?|{_DAY}({_TIME})?)$"}
 INSTANT = {"type": "string", "pattern": f"^{_DAY}{_TIME}$"}
 SEARCH_DATE = {"type": "string", "pattern": f"^(eq|ge|gt|le|lt|sa|eb)?([0-9]{{4}}(-(0[1-9]|1[0-2]))?|{_DAY}({_TIME})?)$"}
+COUNT = {"name": "_count", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_STATED}}
 NHS_NUMBER = {"type": "string", "pattern": "^[0-9]{10}$", "examples": ["9990001006", "9990001014"]}
 
 

@@ -19,6 +19,7 @@ from gateway.api.schema_parts import (
     CODE,
     CODING,
     CONCEPT,
+    COUNT,
     DATE,
     DATE_TIME,
     FORMAT,
@@ -279,7 +280,6 @@ def body(takes: str) -> tuple[str, Schema] | None:
     return _BODIES.get(takes)
 
 
-_COUNT = {"name": "_count", "schema": {"type": "integer", "minimum": 1, "maximum": 999_999}}
 _ID = {"name": "_id", "schema": ID}
 _UPDATED = {"name": "_lastUpdated", "schema": SEARCH_DATE}
 _NUMBER = {"type": "string", "pattern": "^[0-9]{1,15}$"}
@@ -297,18 +297,18 @@ _PAGE = [
 _CODED = {"name": "code", "schema": TEXT}
 _TARGET = {"name": "target", "schema": {"type": "string", "pattern": r"^(Consent|Flag|RelatedPerson)/[A-Za-z0-9\-.]{1,64}$"}}
 _QUERIES: dict[str, list[Schema]] = {
-    "search-Patient": [_COUNT, _ID],
-    "search-RelatedPerson": [_COUNT, _UPDATED, _ID],
-    "search-Flag": [_COUNT, _UPDATED, _ID, _status("Flag"), _CODED],
-    "search-Consent": [_COUNT, _UPDATED, _ID, _status("Consent")],
-    "search-Provenance": [_COUNT, {"name": "recorded", "schema": SEARCH_DATE}, _ID, _TARGET],
-    "search-Organization": [_COUNT, _ID, {"name": "identifier", "schema": TEXT}, {"name": "name", "schema": TEXT}],
-    "search-PractitionerRole": [_COUNT, _ID, {"name": "organization:identifier", "schema": TEXT}],
-    "subscription-search": [_COUNT, _status("Subscription")],
-    "group-search": [_COUNT],
+    "search-Patient": [COUNT, _ID],
+    "search-RelatedPerson": [COUNT, _UPDATED, _ID],
+    "search-Flag": [COUNT, _UPDATED, _ID, _status("Flag"), _CODED],
+    "search-Consent": [COUNT, _UPDATED, _ID, _status("Consent")],
+    "search-Provenance": [COUNT, {"name": "recorded", "schema": SEARCH_DATE}, _ID, _TARGET],
+    "search-Organization": [COUNT, _ID, {"name": "identifier", "schema": TEXT}, {"name": "name", "schema": TEXT}],
+    "search-PractitionerRole": [COUNT, _ID, {"name": "organization:identifier", "schema": TEXT}],
+    "subscription-search": [COUNT, _status("Subscription")],
+    "group-search": [COUNT],
     "statuses": [{"name": "id", "schema": ID}, _status("Subscription")],
     "audit-search": [
-        _COUNT,
+        COUNT,
         _UPDATED,
         {"name": "_sort", "schema": _enum(["-date", "date", "-_lastUpdated", "_lastUpdated"])},
         {"name": "date", "schema": SEARCH_DATE},

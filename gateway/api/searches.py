@@ -29,7 +29,7 @@ UNREADABLE_CURSOR = "The cursor cannot be read: follow the next link as it is."
 IN_URL = "What names a person is searched by POST to _search, never in an address: addresses end up in logs."
 NOT_NAMED_SO = "Passed over, this would find everybody. What names a person is searched here by"
 MAX_COUNT = 200
-MANY_DIGITS = 20
+MOST_STATED = 10**12 - 1  # of a _count; a page has MAX_COUNT at most
 FAR = 2**62
 
 
@@ -169,7 +169,7 @@ def count(found: Mapping[str, list[str]], default: int = 50) -> int:
     text = one(found, "_count")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < MANY_DIGITS and int(text)):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MOST_STATED)) and int(text)):
         raise BadRequest("_count is a whole number from 1.", where="_count", code="value")
     return min(int(text), MAX_COUNT)
 
