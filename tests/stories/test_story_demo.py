@@ -85,7 +85,7 @@ def test_a_demonstration_is_embedded_and_on_this_machine_whatever_the_environmen
 
 def test_a_demonstration_is_not_served_to_other_machines(played: Played) -> None:
     """What it left is served again on this machine alone."""
-    command = [Path(sys.executable).with_name("gateway"), "serve", "--data", str(played.data), "--host", "0.0.0.0"]  # noqa: S104
+    command = [Path(sys.executable).with_name("gateway"), "serve", "--data", str(played.data), "--host", "0.0.0.0"]  # noqa: S104 - what is refused
     ran = subprocess.run([*command, "--port", str(free_port())], capture_output=True, text=True, timeout=60)
     assert ran.returncode == 2
     assert "a demonstration listens on 127.0.0.1 alone, not on 0.0.0.0" in ran.stderr

@@ -21,7 +21,7 @@ from gateway.fhir.elements import identifiers, identity
 from gateway.fhir.outcomes import Issue, Unprocessable
 from gateway.store import clock, people
 from gateway.store.ledger import Feed, Moment, Outcome, Story
-from gateway.store.people import Held
+from gateway.store.people import Held, Opened
 from gateway.store.sql import Read
 
 
@@ -80,21 +80,24 @@ def _sentences(ctx: Context, held: Held, agency: str, person: plain.Person, feed
 
 def _born(ctx: Context, agency: str, person: str) -> Generator[Any, Any, date | None]:
     """The birth date that the agency itself holds; of a month or a year the last day, so that nobody is made older."""
-    rows = yield Read(people.OWN_BY_TOKEN, {"token": person_token(ctx, agency, person), "agency": agency})
-    stated = people.open_person(ctx.vault, rows[0]).patient.get("birthDate") if rows else None
-    return last_day(stated)
+    row = yield from _own(ctx, agency, person)
+    return last_day(row.patient.get("birthDate")) if row else None
 
 
 def _person(ctx: Context, agency: str, held: Held) -> Generator[Any, Any, tuple[plain.Person, list[Held]]]:
     """Whose wish it is, by the name that the agency itself holds, and the person's other Consents there."""
-    token = person_token(ctx, agency, identity(held.body.get("patient")))
-    rows = yield Read(people.OWN_BY_TOKEN, {"token": token, "agency": agency})
-    if not rows:
+    row = yield from _own(ctx, agency, identity(held.body.get("patient")))
+    if row is None:
         return plain.NOBODY_NAMED, []
-    row = people.open_person(ctx.vault, rows[0])
     records = yield Read(people.OWN_RECORDS_OF, {"agency": agency, "type": "Consent", "person_id": row.id})
     others = [people.open_record(row.cipher, columns[5:]) for columns in records]
     return person_of(row.patient), [one for one in others if one.id != held.id]
+
+
+def _own(ctx: Context, agency: str, person: str) -> Generator[Any, Any, Opened | None]:
+    """The agency's own row of a person ``system|value``."""
+    rows = yield Read(people.OWN_BY_TOKEN, {"token": person_token(ctx, agency, person), "agency": agency})
+    return people.open_person(ctx.vault, rows[0]) if rows else None
 
 
 def person_of(patient: Mapping[str, Any]) -> plain.Person:
