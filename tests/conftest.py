@@ -123,11 +123,17 @@ def _copied(desk: Desk, template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The keys of test deployments."""
+def made_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The keys that every test deployment has its own copy of."""
     folder = tmp_path_factory.mktemp("keys") / "gateway.keys"
     make_keys(folder, "test")
     return folder
+
+
+@pytest.fixture
+def keys_folder(made_keys: Path, tmp_path: Path) -> Path:
+    """The keys of this test's deployment: a folder of its own, where the register of erasures is kept too."""
+    return Path(shutil.copytree(made_keys, tmp_path / "data.keys"))
 
 
 @pytest.fixture(scope="session")
@@ -184,9 +190,9 @@ class Stages:
 
 
 @pytest.fixture(scope="session")
-def stages(tmp_path_factory: pytest.TempPathFactory, keys_folder: Path, client_keys: tuple[Path, dict[str, object]]) -> Stages:
+def stages(tmp_path_factory: pytest.TempPathFactory, made_keys: Path, client_keys: tuple[Path, dict[str, object]]) -> Stages:
     """Deployments that are copied."""
-    return Stages(tmp_path_factory.mktemp("stages"), keys_folder, client_keys)
+    return Stages(tmp_path_factory.mktemp("stages"), made_keys, client_keys)
 
 
 @pytest.fixture

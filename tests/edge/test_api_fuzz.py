@@ -61,11 +61,11 @@ def serve(settings: Any) -> tuple[uvicorn.Server, threading.Thread]:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, keys_folder: Path, sqlite_template: Path) -> Iterator[tuple[str, Path]]:
+def running(tmp_path_factory: pytest.TempPathFactory, made_keys: Path, sqlite_template: Path) -> Iterator[tuple[str, Path]]:
     """A gateway on a loopback port with one client that may do everything; its address and its credentials file."""
     folder, port = tmp_path_factory.mktemp("fuzz"), free_port()
     url = f"http://127.0.0.1:{port}"
-    settings = settings_for(folder, keys_folder, "", url=url, port=port)
+    settings = settings_for(folder, made_keys, "", url=url, port=port)
     shutil.copy(sqlite_template, settings.database_file)
     jwks = {one.id: new_key(folder / f"{one.id}.pem") for one in people.CLIENTS}
     fuzz = new_key(folder / "fuzz-system.pem")

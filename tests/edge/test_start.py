@@ -19,11 +19,9 @@ from tests.world import settings_for
 
 @pytest.fixture
 def ready(tmp_path: Path, keys_folder: Path) -> Settings:
-    """A migrated deployment with keys of its own, which would start."""
-    keys = tmp_path / "data.keys"
-    shutil.copytree(keys_folder, keys)
+    """A migrated deployment which would start."""
     port = free_port()
-    settings = settings_for(tmp_path, keys, "", url=f"http://127.0.0.1:{port}", port=port)
+    settings = settings_for(tmp_path, keys_folder, "", url=f"http://127.0.0.1:{port}", port=port)
     migrate.upgrade(migrate.engine_of(settings.database_file), "test")
     return settings
 

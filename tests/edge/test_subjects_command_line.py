@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -30,11 +29,8 @@ WHY = ("--reason", "Settled with the solicitors")
 
 @pytest.fixture
 async def there(tmp_path: Path, keys_folder: Path, client_keys: tuple[Path, dict[str, object]]) -> Settings:
-    """An embedded deployment with keys of its own, where the trust has sent one admission."""
-    keys = tmp_path / "data.keys"
-    shutil.copytree(keys_folder, keys)
-    (keys / FILE).unlink(missing_ok=True)
-    made = await deployment(tmp_path, keys, client_keys[1])
+    """An embedded deployment where the trust has sent one admission."""
+    made = await deployment(tmp_path, keys_folder, client_keys[1])
     message = tmp_path / "a01.hl7"
     message.write_text(people.adt("A01", AMINA, "M1"))
     loaded = await asyncio.to_thread(run, made, "load", "hl7v2-adt", message, "--agency", TRUST)
