@@ -27,6 +27,7 @@ from gateway.demo.people import COUNCIL, TRUST, Person
 from gateway.deployment import Gateway, unsigned_agreements
 from gateway.disclosure.requester import Requester
 from gateway.exchanges.agreements.agreements_in_force import take_up
+from gateway.exchanges.context import Context
 from gateway.exchanges.outbox.enqueue import topic_token
 from gateway.exchanges.outbox.subscriptions import Subscribed, destination_of, seal_subscription
 from gateway.store import clock, migrate, outbox, tables
@@ -102,9 +103,9 @@ def _wait_for(port: int) -> None:
     raise RuntimeError("the receivers did not start")
 
 
-def fill_outbox(deployed: Deployment, gateway: Gateway, ports: list[int], count: int, state: str = outbox.PENDING) -> None:
+def fill_outbox(deployed: Deployment, ctx: Context, ports: list[int], count: int, state: str = outbox.PENDING) -> None:
     """A subscription and a notice for each of ``count`` people that the deployment was filled with."""
-    ctx, now = gateway.context, clock.now()
+    now = clock.now()
     engine = migrate.engine_of(deployed.settings.database_url or deployed.settings.database_file)
     with engine.begin() as connection:
         batch: list[tuple[dict[str, Any], dict[str, Any]]] = []
@@ -118,7 +119,7 @@ def fill_outbox(deployed: Deployment, gateway: Gateway, ports: list[int], count:
             connection.exec_driver_sql("ANALYZE")
 
 
-def _rows(ctx: Any, place: int, number: str, url: str, state: str, now: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def _rows(ctx: Context, place: int, number: str, url: str, state: str, now: int) -> tuple[dict[str, Any], dict[str, Any]]:
     identifier, notice = f"{place:032x}", f"{place + (1 << 120):032x}"
     wanted = people.subscription(
         Person("", number, "1985-06-15", "EXAMPLE", "A"), "known-status-changed", url, PURPOSE, case="C-1", reason="benchmark"
@@ -145,6 +146,7 @@ def _rows(ctx: Any, place: int, number: str, url: str, state: str, now: int) -> 
         "lane": ctx.vault.token("lane", COUNCIL, number), "place": 1, "topic": outbox.NOTE,
         "body": seal(ctx.vault.shelf("outbox"), orjson.dumps(body), notice), "state": state, "attempts": 0, "due": now,
         "leased_until": None, "epoch": 0, "number": None, "last_result": "", "created": now, "updated": now, "tried_since": None,
+        "destination": destination_of(ctx, url),
     }  # fmt: skip
     return subscription, queued
 

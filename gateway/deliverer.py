@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ SETTLE_TRIES = 5
 FRESH = 1.0  # seconds in which a lease has its first byte sent, or is given back to be decided again
 DECIDED = 10.0  # seconds in which it has, counted from what the decision rests on: where this process stood still meanwhile
 REMEMBERED = 4096  # destinations
+KNOWN_FOR = 10.0  # seconds; then what waits for a destination that is left alone is looked for again, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class Deliverer:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: bool = True
     _next_look: float = 0.0
-    _known: deque[Ready] = field(default_factory=deque)
+    _forgets: float = 0.0
+    _known: dict[str, deque[Ready]] = field(default_factory=dict)  # what is due, by destination; none is empty
     _flights: dict[str, Flight] = field(default_factory=dict)
     _leasing: set[str] = field(default_factory=set)  # subscriptions: two of one would count the same number
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -88,10 +91,14 @@ class Deliverer:
         try:
             while True:
                 self._wake.clear()
-                await (self._turn() if time.monotonic() >= self._next_look else self._start_some())
+                rest = self._next_look - time.monotonic()
+                if rest > 0:
+                    self._start()
+                else:
+                    await self._turn()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL):  # wait_for can lose a cancellation that comes with the wake
-                        await self._wake.wait()
+                    async with asyncio.timeout(rest if rest > 0 else POLL):
+                        await self._wake.wait()  # not in wait_for, which can lose a cancellation that comes with the wake
         finally:
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=20)
@@ -101,22 +108,26 @@ class Deliverer:
         if self._room() < 1 or (self._start() and not self._changed):
             return
         begun, self._changed = time.monotonic(), False
+        if begun >= self._forgets:
+            self._known.clear()
+            self._forgets = begun + KNOWN_FOR
+        wanted = {"at": clock.now(), "share": SHARE, "count": FETCH, "known": f" {' '.join(self._known)} "}
         try:
-            wanted = {"at": clock.now(), "share": SHARE, "count": FETCH}
-            rows = (await self.ledger.read([Read(outbox.READY, wanted)]))[0]
+            (rows,) = await self.ledger.read([Read(outbox.READY, wanted)])
         except Exception:
             log.exception("the outbox cannot be read")
             return
         ended = time.monotonic()
         self._next_look = ended + RESTED * (ended - begun)
-        self._known = deque(Ready(*row) for row in rows if row[0] not in self._flights)
+        self._learn_of([Ready(*row) for row in rows])
         self._start()
 
-    async def _start_some(self) -> None:
-        """What a turn does between two looks: a backlog that takes long to look through is not looked through all the time."""
-        if not self._start() and not self._flights:
-            await asyncio.sleep(max(0.0, self._next_look - time.monotonic()))
-            self._wake.set()
+    def _learn_of(self, found: list[Ready]) -> None:
+        """Add what is new. What is known with another destination goes there by now."""
+        already = {(one.notice, one.destination) for waiting in self._known.values() for one in waiting}
+        for one in found:
+            if (one.notice, one.destination) not in already:
+                self._known.setdefault(one.destination, deque()).append(one)
 
     def _room(self) -> int:
         """How many more posts may start now."""
@@ -125,26 +136,34 @@ class Deliverer:
         return min(IN_FLIGHT - young, MOST - len(self._flights))
 
     def _start(self) -> int:
-        """Start what is known to be due, as far as there is room; no receiver takes more than its part of it."""
+        """Start what is known to be due, as far as there is room: one for each destination in turn, and no more to one than
+        its part of it."""
         busy = Counter(flight.destination for flight in self._flights.values())
-        room, now, waiting = self._room(), time.monotonic(), self._known
-        before, self._known = len(self._flights), deque()
-        while waiting and room > 0:
-            one = waiting.popleft()
-            if one.subscription in self._leasing or busy[one.destination] >= PER_DESTINATION:
-                self._known.append(one)
-            elif self._may_try(one, now):
+        room, before = self._room(), len(self._flights)
+        turns = deque(self._known)
+        while turns and room > 0:
+            destination = turns.popleft()
+            waiting = self._known.pop(destination)
+            one = self._next_of(destination, waiting) if busy[destination] < PER_DESTINATION else None
+            if waiting:
+                self._known[destination] = waiting  # behind the others, the next time too
+            if one is not None:
                 room -= 1
-                busy[one.destination] += 1
+                busy[destination] += 1
                 self._fly(one)
-        self._known.extend(waiting)
+                turns.extend([destination] if waiting else ())
         return len(self._flights) - before
 
-    def _may_try(self, one: Ready, now: float) -> bool:
-        """Whether its destination is not left alone just now. What has waited as long as its schedule goes out all the
-        same: it must come to an end."""
-        old = (clock.now() - one.since) / clock.SECOND >= horizon(self.steps)
-        return old or self.breakers.may_start(one.destination, now)
+    def _next_of(self, destination: str, waiting: deque[Ready]) -> Ready | None:
+        """Take out the first that may start now. Where the destination is left alone just now, what has waited as long as
+        its schedule goes out all the same: it must come to an end."""
+        may_start = self.breakers.may_start(destination, time.monotonic())
+        until = math.inf if may_start else clock.now() - horizon(self.steps) * clock.SECOND
+        for place, one in enumerate(waiting):
+            if one.since <= until and one.notice not in self._flights and one.subscription not in self._leasing:
+                del waiting[place]
+                return one
+        return None
 
     def _fly(self, one: Ready) -> None:
         self._flights[one.notice] = Flight(one.destination, time.monotonic())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
     Integer,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from gateway.store.sql import Added, Changed, Changing, Given, Keyed, Statement, one_of
 from gateway.store.tables import case_list_member, inbox, outbox, subscription
@@ -36,6 +38,7 @@ COLUMNS = tuple(outbox.columns)
 # deployment has one process.
 _at: ColumnElement[int] = bindparam("at", type_=BigInteger)
 _shared_clock: ColumnElement[int] = literal_column("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint", BigInteger)
+_shared_since: ColumnElement[int] = literal_column("(extract(epoch FROM statement_timestamp()) * 1000000)::bigint", BigInteger)
 
 Clock = Callable[[Given], ColumnElement[int]]
 
@@ -96,6 +99,12 @@ SET_SUBSCRIPTION = Statement(
         destination=bindparam("destination", type_=Text),
     )
 )
+# What waits under a subscription that goes elsewhere from now on.
+TURN_WAITING = Statement(
+    update(outbox)
+    .where(outbox.c.subscription == bindparam("subscription_id", type_=Text), one_of(outbox.c.state, UNFINISHED))
+    .values(destination=bindparam("destination", type_=Text))
+)
 # What a delivery makes of a subscription; one that its agency has ended meanwhile stays ended.
 TURN_STATUS = Statement(
     update(subscription)
@@ -118,21 +127,25 @@ COUNT_EVENT = Changed(
 )
 
 ADD_NOTICE = Added(outbox)
+# The last place of a lane, and where a subscription's notices go: to its destination, or into its receiver's inbox.
 LAST_PLACE = Statement(
-    select(func.coalesce(func.max(outbox.c.place), 0)).where(outbox.c.lane == bindparam("lane", type_=LargeBinary))
+    select(
+        select(func.coalesce(func.max(outbox.c.place), 0))
+        .where(outbox.c.lane == bindparam("lane", type_=LargeBinary))
+        .scalar_subquery(),
+        select(func.coalesce(subscription.c.destination, subscription.c.agency))
+        .where(subscription.c.id == bindparam("subscription", type_=Text))
+        .scalar_subquery(),
+    )
 )
-# The first unfinished notice of each lane. SQLite looks before each notice, by the index of lane and place, and finds the first
-# at once. PostgreSQL would compare all that wait in a lane with each other, a second's work where thousands wait for a few
-# people: there the heads of all lanes are gathered first.
-_other = outbox.alias("other")
-_is_first = ~exists().where(_other.c.lane == outbox.c.lane, _other.c.place < outbox.c.place, one_of(_other.c.state, UNFINISHED))
-_heads = (
-    select(_other.c.lane, func.min(_other.c.place).label("place"))
-    .where(_other.c.state.in_([literal_column(f"'{state}'") for state in UNFINISHED]))  # no parameters that SQLite has not
-    .group_by(_other.c.lane)
-    .subquery("heads")
-)
-_is_head = and_(outbox.c.lane == _heads.c.lane, outbox.c.place == _heads.c.place)
+# What stands in the column ``topic``; of what a notice tells is sealed in its body.
+HANDSHAKE, NOTE = "handshake", "notice"
+_both = outbox.join(subscription, subscription.c.id == outbox.c.subscription)
+
+
+def _is(column: ColumnElement[str], *states: str) -> ColumnElement[bool]:
+    """As the partial indexes say it: a parameter in its place would not be known to be what they are of."""
+    return or_(*(column == literal_column(f"'{state}'") for state in states))
 
 
 def _due(clock: ColumnElement[int]) -> ColumnElement[bool]:
@@ -142,37 +155,71 @@ def _due(clock: ColumnElement[int]) -> ColumnElement[bool]:
     )
 
 
-# What stands in the column ``topic``; of what a notice tells is sealed in its body.
-HANDSHAKE, NOTE = "handshake", "notice"
-# A rest-hook hears nothing before its handshake.
-_may_go = or_(subscription.c.status != "requested", outbox.c.topic == HANDSHAKE)
-_both = outbox.join(subscription, subscription.c.id == outbox.c.subscription)
-_where_to = func.coalesce(subscription.c.destination, outbox.c.receiver)
-
-
-def _ready(clock: ColumnElement[int], is_first: ColumnElement[bool]) -> Select[Any]:
-    turn = func.row_number().over(partition_by=_where_to, order_by=(outbox.c.due, outbox.c.id))
-    since = func.coalesce(outbox.c.tried_since, outbox.c.created)
-    candidates = (
-        select(outbox.c.id, outbox.c.subscription, _where_to.label("destination"), since.label("since"))
-        .add_columns(outbox.c.due, turn.label("turn"))
-        .select_from(_both)
-        .where(_due(clock), is_first, _may_go)
-        .subquery("candidates")
+def _destinations(found_in: Callable[..., ColumnElement[int]]) -> CTE:
+    """Where anything waits to go: found one after the other through the index, however much waits for each. Left out are
+    those of which enough is known."""
+    first, following = outbox.alias("first"), outbox.alias("following")
+    found = select(func.min(first.c.destination).label("name")).where(_is(first.c.state, PENDING)).cte("each", recursive=True)
+    after = (
+        select(func.min(following.c.destination))
+        .where(_is(following.c.state, PENDING), following.c.destination > found.c.name)
+        .scalar_subquery()
     )
-    found = candidates.c
+    each = found.union_all(select(after).where(found.c.name.is_not(None)))
+    named = literal_column("' '", Text).concat(each.c.name).concat(literal_column("' '", Text))
+    known = bindparam("known", type_=Text)
+    return select(each.c.name).where(each.c.name.is_not(None), found_in(known, named) == literal_column("0")).cte("destinations")
+
+
+def _may_go(row: NamedFromClause[Any]) -> ColumnElement[bool]:
+    """The first unfinished notice of its lane; a rest-hook hears nothing before its handshake."""
+    other, its = outbox.alias("other"), subscription.alias("its")
+    is_first = ~exists().where(other.c.lane == row.c.lane, other.c.place < row.c.place, _is(other.c.state, *UNFINISHED))
+    status = select(its.c.status).where(its.c.id == row.c.subscription).scalar_subquery()
+    return and_(is_first, or_(row.c.topic == HANDSHAKE, status != "requested"))
+
+
+def _first_of(destination: ColumnElement[str], clock: ColumnElement[int]) -> Select[Any]:
+    """The first few that may go to one destination."""
+    row = outbox.alias("waiting")
     return (
-        select(found.id, found.subscription, found.destination, found.since)
-        .where(found.turn <= bindparam("share", type_=Integer))
-        .order_by(found.turn, found.due, found.id)
+        select(row.c.id)
+        .where(_is(row.c.state, PENDING), row.c.destination == destination, row.c.due <= clock, _may_go(row))
+        .order_by(row.c.due)
+        .limit(bindparam("share", type_=Integer))
+    )
+
+
+def _ready(clock: ColumnElement[int], chosen: Select[Any]) -> Select[Any]:
+    row = outbox.alias("lapsed")
+    lapsed = select(row.c.id).where(row.c.state == LEASED, row.c.leased_until <= clock, _may_go(row))
+    since = func.coalesce(outbox.c.tried_since, outbox.c.created)
+    turn = func.row_number().over(partition_by=outbox.c.destination, order_by=(outbox.c.due, outbox.c.id))
+    return (
+        select(outbox.c.id, outbox.c.subscription, outbox.c.destination, since)
+        .where(outbox.c.id.in_(union_all(chosen, lapsed)))
+        .order_by(turn, outbox.c.due, outbox.c.id)
         .limit(bindparam("count", type_=Integer))
     )
 
 
-# Every candidate is the first unfinished notice of its lane; no destination has more than its share of them, and each has
-# its first before any has its second, so that one with a long queue hides nobody else's. The claim below decides
-# between workers.
-READY = Statement(_ready(_at, _is_first), _ready(_shared_clock, _is_head))
+def _ready_on_sqlite() -> Select[Any]:
+    destinations, row = _destinations(func.instr), outbox.alias("chosen")
+    chosen = select(row.c.id).select_from(destinations.join(row, row.c.id.in_(_first_of(destinations.c.name, _at))))
+    return _ready(_at, chosen)
+
+
+def _ready_on_postgres() -> Select[Any]:
+    destinations = _destinations(func.strpos)
+    few = _first_of(destinations.c.name, _shared_since).correlate(destinations).lateral("few")
+    chosen = select(few.c.id).select_from(destinations.join(few, literal_column("true")))
+    return _ready(_shared_since, chosen)
+
+
+# The first few for each destination but those in ``known`` (names between spaces), and leases that have lapsed. Each
+# destination has its first before any has its second, so that one with a long queue hides nobody else's, and is not looked
+# through either: a look costs what it brings. The claim below decides between workers.
+READY = Statement(_ready_on_sqlite(), _ready_on_postgres())
 # A notice that may be claimed, and its subscription after it; nothing where another worker is at either.
 DUE_NOTICE = Keyed(
     select(*outbox.columns, *subscription.columns).select_from(_both).where(_due(_at)),
@@ -295,13 +342,13 @@ _outcome = {**_of_lease, "new_state": Text(), "wait": BigInteger(), "result": Te
 SETTLE = Changed("notice", _outcome, _settle(_given_clock), _settle(_any_clock))
 # A lease under which nothing has left: the notice is due again, and has not been tried.
 GIVE_BACK = Changed("notice", _of_lease, _give_back(_given_clock), _give_back(_any_clock))
-_there = select(subscription.c.id).where(subscription.c.destination == bindparam("destination", type_=Text))
 
 
 def _bring_forward(clock: ColumnElement[int]) -> Update:
     return (
         update(outbox)
-        .where(outbox.c.state == PENDING, outbox.c.due > clock, outbox.c.attempts > 0, outbox.c.subscription.in_(_there))
+        .where(_is(outbox.c.state, PENDING), outbox.c.destination == bindparam("destination", type_=Text))
+        .where(outbox.c.due > clock, outbox.c.attempts > 0)
         .values(due=clock)
     )
 

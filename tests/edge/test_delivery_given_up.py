@@ -40,6 +40,7 @@ async def later(world: World, seconds: float) -> None:
     """Time goes by for the outbox: whatever is in it is so much older, and due so much sooner."""
     micros = int(seconds * clock.SECOND)
     change(world.settings, "UPDATE outbox SET due = due - ?, created = created - ?", micros, micros)
+    world.gateway.deliverer._forgets = 0.0
     await world.settle()
 
 

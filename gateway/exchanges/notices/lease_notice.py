@@ -94,6 +94,8 @@ def lease_notice(ctx: Context, due: Due, moment: Moment) -> Story[NoticeLease | 
     subscribed = open_subscription(ctx, rows[0][WIDTH:]).with_stamp(moment.stamp)
     if stored.topic == HANDSHAKE:
         return _claim(ctx, subscribed, stored, Telling(HANDSHAKE, 0), None, moment)
+    if subscribed.status == "requested":  # it was sent elsewhere since the notice was found
+        raise NotDue
     corrects = yield from that_were_told(stored)
     subscribed = yield from for_person(ctx, subscribed, stored.nhs)
     heard = yield from decide_notice(ctx, subscribed, stored.owner, moment, was_inpatient=stored.was_inpatient)

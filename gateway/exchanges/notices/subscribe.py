@@ -19,7 +19,7 @@ from gateway.exchanges.context import Context, new_id
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.lookup.charge import charge_now
 from gateway.exchanges.lookup.grounds import Grounds, check_grounds
-from gateway.exchanges.outbox.enqueue import Addressed, Place, new_row, topic_token
+from gateway.exchanges.outbox.enqueue import Addressed, new_row, next_place, topic_token
 from gateway.exchanges.outbox.stored_notices import HANDSHAKE
 from gateway.exchanges.outbox.subscriptions import Subscribed, destination_of, found_under, open_subscription, seal_subscription
 from gateway.fhir.outcomes import Forbidden, Gone, NotFound, PreconditionFailed, Unprocessable
@@ -138,6 +138,7 @@ def write_subscription(ctx: Context, made: Subscribed, moment: Moment, *, is_new
     else:
         changed = {"subscription_id": made.id, "new_status": made.status, "sealed": sealed, "destination": destination}
         yield Write(outbox.SET_SUBSCRIPTION, {**changed, "new_ends": made.ends, "at": moment.at})
+        yield Write(outbox.TURN_WAITING, {"subscription_id": made.id, "destination": destination or made.agency})
         yield Write(heartbeats.FORGET_HEARTBEAT, {"subscription_id": made.id})
     period = made.of_channel(HEARTBEAT)
     if period and made.status != "off":
@@ -149,10 +150,10 @@ def _enqueue_handshake(ctx: Context, made: Subscribed, moment: Moment) -> Genera
     """A rest-hook is tried with a handshake before anything about a person goes there."""
     identifier = new_id()
     lane = ctx.vault.token("lane", made.agency, f"handshake/{made.id}")
-    last = yield Read(outbox.LAST_PLACE, {"lane": lane})
+    place = yield from next_place(lane, made.id)
     body = {"nhs": "", "happened": "", "reason": "new", "status": False, "was_inpatient": False}
     to = Addressed(made.id, made.agency, made.agency, topic=HANDSHAKE)
-    yield new_row(ctx, identifier, to, Place(lane, last[0][0] + 1), orjson.dumps(body), moment)
+    yield new_row(ctx, identifier, to, place, orjson.dumps(body), moment)
 
 
 def _line(made: Subscribed, ask: Subscribe, moment: Moment) -> Entry:

@@ -129,8 +129,7 @@ class Queued:
 def put(ctx: Context, notice: Queued, moment: Moment) -> Generator[Any, Any, None]:
     """Add a notice at the end of its lane (receiver and person)."""
     identifier = new_id()
-    lane = ctx.vault.token("lane", notice.receiver, notice.number)
-    last = yield Read(outbox.LAST_PLACE, {"lane": lane})
+    place = yield from next_place(ctx.vault.token("lane", notice.receiver, notice.number), notice.subscription)
     body = orjson.dumps(
         {
             "nhs": notice.number,
@@ -144,16 +143,23 @@ def put(ctx: Context, notice: Queued, moment: Moment) -> Generator[Any, Any, Non
             **({"extra": notice.extra} if notice.extra else {}),
         }
     )
-    place = Place(lane, last[0][0] + 1)
     to = Addressed(notice.subscription, notice.receiver, notice.owner, notice.row.id)
     yield new_row(ctx, identifier, to, place, body, moment)
 
 
 class Place(NamedTuple):
-    """Where a notice stands: its lane (receiver and person) and its place there."""
+    """Where a notice stands: its lane (receiver and person), its place there, and what else goes the same way: to its
+    subscription's destination, or into its receiver's inbox."""
 
     lane: bytes
     number: int
+    destination: str
+
+
+def next_place(lane: bytes, subscription: str) -> Generator[Any, Any, Place]:
+    """The place at the end of a lane."""
+    ((last, destination),) = yield Read(outbox.LAST_PLACE, {"lane": lane, "subscription": subscription})
+    return Place(lane, last + 1, destination)
 
 
 class Addressed(NamedTuple):
@@ -190,6 +196,7 @@ def new_row(ctx: Context, identifier: str, to: Addressed, place: Place, body: by
             "created": moment.at,
             "updated": moment.at,
             "tried_since": None,
+            "destination": place.destination,
         },
     )
 

@@ -17,7 +17,7 @@ from gateway.exchanges.outbox.subscriptions import found_under
 from gateway.notification.filters import Wanted
 from gateway.store import outbox
 from gateway.store.ledger import Moment, Rows
-from gateway.store.sql import Read, Write
+from gateway.store.sql import Read, Row, Write
 
 OVERRIDE_USED, ACCESSED, FEED_STALE = "override-used", "accessed", "feed-stale"
 
@@ -36,10 +36,10 @@ def own_notices(
     if extra:
         told["extra"] = extra
     heard_by = [row for row in found if row[2] in names]
-    return tuple(_notice(ctx, row[0], row[1], {**told, "nhs": number}, moment) for row in heard_by for number in people)
+    return tuple(_notice(ctx, row, {**told, "nhs": number}, moment) for row in heard_by for number in people)
 
 
-def _notice(ctx: Context, subscription: str, agency: str, told: dict[str, Any], moment: Moment) -> Write:
-    identifier = new_id()
-    lane = ctx.vault.token("lane", agency, f"own/{identifier}")
-    return new_row(ctx, identifier, Addressed(subscription, agency, agency), Place(lane, 1), orjson.dumps(told), moment)
+def _notice(ctx: Context, columns: Row, told: dict[str, Any], moment: Moment) -> Write:
+    identifier, subscription, agency, destination = new_id(), columns[0], columns[1], columns[-1]
+    place = Place(ctx.vault.token("lane", agency, f"own/{identifier}"), 1, destination or agency)
+    return new_row(ctx, identifier, Addressed(subscription, agency, agency), place, orjson.dumps(told), moment)

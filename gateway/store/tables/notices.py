@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, UniqueConstraint, literal_column, text
 
 from gateway.store.columns import bytes_, count_, metadata, text_, time_
 
@@ -19,7 +19,7 @@ subscription = Table(
     time_("ends"),
     count_("version", 1),
     time_("updated"),
-    text_("destination", nullable=True, index=True),  # keyed token of scheme, host and port that its notices go to
+    text_("destination", nullable=True),  # keyed token of scheme, host and port that its notices go to
     Index("ix_subscription_person_topic", "person", "topic"),
 )
 
@@ -75,11 +75,14 @@ outbox = Table(
     time_("created"),
     time_("updated"),
     time_("tried_since", nullable=True),  # of one that was replayed: when; else since it was created
+    text_("destination", server_default=text("''")),  # of its subscription; where nobody is called, its receiver
     UniqueConstraint("lane", "place"),
-    Index("ix_outbox_state_due", "state", "due"),
+    Index("ix_outbox_state_destination_due", "state", "destination", "due"),
     Index("ix_outbox_subscription_number", "subscription", "number", unique=True),  # two of one batch cannot take one number
     Index("ix_outbox_person", "person"),
 )
+_unfinished = outbox.c.state.in_([literal_column("'pending'"), literal_column("'leased'")])
+Index("ix_outbox_unfinished", outbox.c.lane, outbox.c.place, sqlite_where=_unfinished, postgresql_where=_unfinished)
 
 inbox = Table(
     "inbox",
