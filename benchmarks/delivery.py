@@ -36,7 +36,7 @@ from gateway.exchanges.context import Context
 from gateway.exchanges.notices.replay_notices import Replay
 from gateway.listing.outbox import replay_all
 from gateway.store import migrate
-from gateway.store.tables import outbox, subscription
+from gateway.store.tables import acknowledgement, outbox, subscription
 
 EVENTS = int(os.environ.get("DELIVERY_EVENTS", "20000"))
 SECONDS = int(os.environ.get("DELIVERY_SECONDS", "10"))
@@ -69,14 +69,16 @@ ARRIVED: dict[str, float] = {}
 def main() -> None:
     """Every figure; with a PostgreSQL as well the throughput there."""
     with deployment(UNANSWERED, http_client=LIBRARY) as deployed:
-        latency(deployed)
+        latency(deployed, "")
+    with postgres() as url, deployment(UNANSWERED, url, http_client=LIBRARY) as deployed:
+        latency(deployed, "_postgres")
     with deployment(EVENTS, http_client=LIBRARY) as deployed:
         throughput(deployed, "")
     with postgres() as url, deployment(EVENTS // 4, url, http_client=LIBRARY) as deployed:
         throughput(deployed, "_postgres")
 
 
-def latency(deployed: Deployment) -> None:
+def latency(deployed: Deployment, suffix: str) -> None:
     """From the acknowledgement of a change to its notice, at 100 changes a second, without and with a dead receiver: in
     rounds, one after the other by the same gateway, so that what else the machine does falls on both alike."""
     alone: list[float] = []
@@ -105,9 +107,9 @@ def latency(deployed: Deployment) -> None:
                 + ", ".join(f"{p99(part[-len(some) // 2 :]) * 1000:.0f}" for part in (alone, beside))
             )
     for name, waits in (("delivery", alone), ("delivery_beside_a_dead_one", beside)):
-        result(f"{name}_p50_ms", statistics.median(waits) * 1000)
-        result(f"{name}_p99_ms", p99(waits) * 1000)
-    result("delivery_p99_beside_a_dead_one_ratio", p99(beside) / p99(alone))
+        result(f"{name}_p50_ms{suffix}", statistics.median(waits) * 1000)
+        result(f"{name}_p99_ms{suffix}", p99(waits) * 1000)
+    result(f"delivery_p99_beside_a_dead_one_ratio{suffix}", p99(beside) / p99(alone))
 
 
 def p99(waits: list[float]) -> float:
@@ -127,7 +129,11 @@ def unanswered(deployed: Deployment, ctx: Context) -> Iterator[None]:
         finally:
             with engine.begin() as connection:
                 made = subscription.c.id < f"{UNANSWERED:032x}"
-                connection.execute(outbox.delete().where(outbox.c.subscription.in_(select(subscription.c.id).where(made))))
+                queued = outbox.c.subscription.in_(select(subscription.c.id).where(made))
+                connection.execute(
+                    acknowledgement.delete().where(acknowledgement.c.notice.in_(select(outbox.c.id).where(queued)))
+                )
+                connection.execute(outbox.delete().where(queued))
                 connection.execute(subscription.delete().where(made))
     time.sleep(1.5)  # its posts have ended
 

@@ -23,9 +23,11 @@ CONNECT_SECONDS = 5
 SETTINGS = b"SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' \
 THEN 'remote_apply' ELSE 'on' END, false), set_config('lock_timeout', '10s', false), \
 set_config('idle_in_transaction_session_timeout', '30s', false)"
+# For what looks through tables: a plan that was made while a table was small is not kept.
+PLANNED_ANEW = b", set_config('plan_cache_mode', 'force_custom_plan', false)"
 
 
-async def open_connection(dsn: str) -> Connection:
+async def open_connection(dsn: str, settings: bytes = SETTINGS) -> Connection:
     """A connection that commits only when told and prepares statements at once. Raises Unavailable."""
     try:
         connection: Connection = await AsyncConnection.connect(
@@ -35,7 +37,7 @@ async def open_connection(dsn: str) -> Connection:
         raise Unavailable(NOT_WRITTEN) from fault
     connection.adapters.register_dumper(Packed, PackedDumper)
     try:
-        await connection.execute(SETTINGS)
+        await connection.execute(settings)
     except BaseException as fault:  # cancelled, too: nobody else knows of this connection
         await connection.close()
         if isinstance(fault, LOST):
@@ -47,8 +49,8 @@ async def open_connection(dsn: str) -> Connection:
 class Connections:
     """So many connections, opened when they are first needed. One that proves lost takes the idle ones with it."""
 
-    def __init__(self, dsn: str, size: int):
-        self._dsn = dsn
+    def __init__(self, dsn: str, size: int, settings: bytes = SETTINGS):
+        self._dsn, self._settings = dsn, settings
         self._idle: asyncio.LifoQueue[Connection | None] = asyncio.LifoQueue()
         for _ in range(size):
             self._idle.put_nowait(None)
@@ -59,7 +61,7 @@ class Connections:
         connection = await self._idle.get()
         try:
             if connection is None:
-                connection = await open_connection(self._dsn)
+                connection = await open_connection(self._dsn, self._settings)
             yield connection
         finally:
             if connection is not None and connection.closed:

@@ -22,7 +22,18 @@ from gateway.store import clock
 from gateway.store.ledger import Answer, Buffer, Context, Exchange, Moment, Request, Rows
 from gateway.store.ledger_alone import TRIES, TRY_AGAIN, run_by_itself
 from gateway.store.ledger_batch import Job, Part, Questions, lock_keys
-from gateway.store.ledger_connections import LOST, NOT_WRITTEN, Connection, Connections, Cursor, ask, told, undo
+from gateway.store.ledger_connections import (
+    LOST,
+    NOT_WRITTEN,
+    PLANNED_ANEW,
+    SETTINGS,
+    Connection,
+    Connections,
+    Cursor,
+    ask,
+    told,
+    undo,
+)
 from gateway.store.ledger_sequencer import seal_open
 from gateway.store.ledger_together import run_each
 from gateway.store.ledger_transaction import SHARED, TRY_SHARED, Transactions, fetch, send_all
@@ -57,7 +68,7 @@ class PostgresLedger(Generic[Context]):
         self._is_dispatching = False
         self._for_batches = Connections(dsn, BATCH_CONNECTIONS)
         self._for_one = Connections(dsn, ALONE_CONNECTIONS)
-        self._for_reads = Connections(dsn, READ_CONNECTIONS)
+        self._for_reads = Connections(dsn, READ_CONNECTIONS, SETTINGS + PLANNED_ANEW)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from gateway.exchanges.notices.lease_notice import Due, NotDue, lease_notice
 from gateway.fhir import systems
 from gateway.settings import Settings
 from gateway.store import clock, migrate, outbox, tables
+from gateway.store.sql import Read
 from tests.edge.desks import admit, council_hears_of, delivering, desk, patients, status, subscribe, until
 from tests.edge.durable import ask, change
 from tests.world import World
@@ -20,7 +22,7 @@ from tests.world import World
 DEAD = "http://127.0.0.1:9/hook"
 
 
-def lengthen(settings: Settings, count: int) -> None:
+def lengthen(settings: Settings, count: int, *, analyzed: bool = True) -> None:
     """The one notice that waits, so many times more: each about another person."""
     with migrate.engine_of(settings.database_url or settings.database_file).begin() as connection:
         like = dict(connection.execute(select(tables.outbox)).mappings().first() or {})
@@ -30,8 +32,8 @@ def lengthen(settings: Settings, count: int) -> None:
             for place in range(len(start), len(start) + count)
         ]
         connection.execute(tables.outbox.insert(), rows)
-    with migrate.engine_of(settings.database_url or settings.database_file).begin() as connection:
-        connection.exec_driver_sql("ANALYZE")
+        if analyzed:
+            connection.exec_driver_sql("ANALYZE")
 
 
 def look(settings: Settings, known: str = "") -> tuple[list[Any], int]:
@@ -86,6 +88,21 @@ async def test_a_look_costs_nothing_for_a_destination_of_which_enough_is_known(w
     assert len(everything) == deliverer.SHARE + 1
     assert [row[2] == dead for row in rows] == [False]
     assert taken < whole / 5
+
+
+async def test_how_an_empty_outbox_was_looked_through_is_not_kept(world: World) -> None:
+    """The worker has looked dozens of times while nothing waited; then thousands do: it does not go through each of them."""
+    some = patients(1)
+    await council_hears_of(world, some, DEAD)
+    change(world.settings, "ANALYZE")
+    wanted = {"at": clock.now() + clock.DAY, "share": deliverer.SHARE, "count": 1024, "known": " "}
+    for _ in range(40):
+        assert await world.gateway.ledger.read([Read(outbox.READY, wanted)]) == [[]]
+    await admit(world, some)
+    lengthen(world.settings, 3000, analyzed=False)
+    async with asyncio.timeout(5):  # some milliseconds; minutes with each compared to each
+        (found,) = await world.gateway.ledger.read([Read(outbox.READY, wanted)])
+    assert len(found) == deliverer.SHARE
 
 
 async def test_each_destination_has_its_first_before_any_has_its_second(world: World) -> None:
