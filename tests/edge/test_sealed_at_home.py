@@ -37,9 +37,12 @@ async def found(world: World, kind: str, **form: str) -> list[dict[str, Any]]:
 
 
 def names_the_child(resource: dict[str, Any]) -> bool:
-    """Whether a resource is about the child."""
-    about = resource.get("subject") or resource.get("patient") or {}
-    return about.get("identifier", {}).get("value") in (LEO.nhs, "LEO1")
+    """Whether a resource is about the child, or about who is related to it."""
+    about = [
+        resource.get("subject") or resource.get("patient") or {},
+        {"identifier": next(iter(resource.get("identifier", ())), {})},
+    ]
+    return any(one.get("identifier", {}).get("value") in (LEO.nhs, "LEO1") for one in about)
 
 
 @pytest.mark.parametrize("told", TOLD)
@@ -129,3 +132,30 @@ async def test_nobody_else_is_hidden_by_it(fed: World) -> None:
     await tells(fed, "council-system", patient(Person("", AMINA.nhs, AMINA.born, AMINA.family, AMINA.given), local="AM1"))
     await seals(fed, "by the record")
     assert await found(fed, "Patient", identifier=f"{LOCAL}|AM1")
+
+
+@pytest.mark.parametrize("told", TOLD)
+async def test_their_mothers_relationships_do_not_name_them(fed: World, told: str) -> None:
+    """Nor is her daughter's name left out: only who is sealed is."""
+    daughter = Person("Her daughter", "9990001057", "2012-02-02", "HASSAN", "NOOR")
+    for child in (LEO, daughter):
+        await tells(fed, "council-system", mother_of(child))
+    by_her = {"patient:identifier": f"{systems.NHS_NUMBER}|{AMINA.nhs}"}
+    before = str(await found(fed, "RelatedPerson", **by_her))
+    assert LEO.nhs in before and daughter.nhs in before
+    await seals(fed, told)
+    for told_by in (await found(fed, "RelatedPerson", **by_her), await pages(fed, "RelatedPerson")):
+        assert LEO.nhs not in str(told_by)
+        assert daughter.nhs in str(told_by)
+
+
+def mother_of(child: Person) -> dict[str, Any]:
+    """The mother's record says whose mother she is: the other person is the child."""
+    return {
+        "resourceType": "RelatedPerson",
+        "patient": {"identifier": {"system": systems.NHS_NUMBER, "value": AMINA.nhs}},
+        "identifier": [{"system": systems.NHS_NUMBER, "value": child.nhs}],
+        "name": [{"family": child.family, "given": [child.given]}],
+        "birthDate": child.born,
+        "relationship": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "CHILD"}]}],
+    }

@@ -15,7 +15,7 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.records.resources import LATEST, own_version, patient_of, person_token
-from gateway.exchanges.records.unsealed import own_row, unsealed
+from gateway.exchanges.records.unsealed import naming_nobody_sealed, own_row, unsealed
 from gateway.store import people
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.people import Held
@@ -119,7 +119,7 @@ def _of_person(ctx: Context, ask: ProvenanceSearch) -> Generator[Any, Any, Prove
     row = yield from _person(ctx, ask)
     if row is None:
         return ProvenancePage(())
-    held = [one for records in row.records.values() for one in records]
+    held = yield from naming_nobody_sealed(ctx, [one for records in row.records.values() for one in records])
     rest = sorted((one for one in held if (one.type, one.id) > ask.after), key=lambda one: (one.type, one.id))
     return _cut(rest, ask.count)
 
@@ -134,8 +134,9 @@ def _all(ctx: Context, ask: ProvenanceSearch) -> Generator[Any, Any, ProvenanceP
         found += yield Read(people.OWN_RECORDS, wanted)
     page = found[: ask.count]
     owners = yield from unsealed(ctx, [row[0] for row in page])
-    held = tuple([people.open_record(owners[row[0]].cipher, row[5:]) for row in page if row[0] in owners])
-    return ProvenancePage(held, (page[-1][6], page[-1][5]) if len(found) > ask.count else None)
+    held = [people.open_record(owners[row[0]].cipher, row[5:]) for row in page if row[0] in owners]
+    told = tuple((yield from naming_nobody_sealed(ctx, held)))
+    return ProvenancePage(told, (page[-1][6], page[-1][5]) if len(found) > ask.count else None)
 
 
 def _cut(found: list[Held], count: int) -> ProvenancePage:

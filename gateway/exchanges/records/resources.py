@@ -16,7 +16,7 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.records.apply import apply, fresh_key
-from gateway.exchanges.records.unsealed import own_row, unsealed
+from gateway.exchanges.records.unsealed import naming_nobody_sealed, own_row, unsealed
 from gateway.fhir.elements import identity
 from gateway.fhir.outcomes import NotFound, PreconditionFailed, PreconditionRequired
 from gateway.fhir.systems import NHS_NUMBER
@@ -175,7 +175,7 @@ def _of_person(ctx: Context, ask: SearchRequest) -> Generator[Any, Any, list[Hel
     row = yield from own_row(ctx, agency, person_token(ctx, agency, ask.person))
     if row is None:
         return []
-    return [_as_held(row)] if ask.type == "Patient" else list(row.of_type(ask.type))
+    return [_as_held(row)] if ask.type == "Patient" else (yield from naming_nobody_sealed(ctx, row.of_type(ask.type)))
 
 
 def person_token(ctx: Context, agency: str, person: str) -> bytes:
@@ -192,7 +192,7 @@ def _all(ctx: Context, ask: SearchRequest) -> Generator[Any, Any, tuple[list[Hel
     page = rows[: ask.count]
     owners = yield from unsealed(ctx, [row[0] for row in page])
     found = [people.open_record(owners[row[0]].cipher, row[5:]) for row in page if row[0] in owners]
-    return found, page[-1][5] if len(rows) > ask.count else ""
+    return (yield from naming_nobody_sealed(ctx, found)), page[-1][5] if len(rows) > ask.count else ""
 
 
 def _matches(held: Held, ask: SearchRequest) -> bool:

@@ -8,24 +8,35 @@ somebody sealed is taken as ever.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 from gateway.exchanges.context import Context
 from gateway.exchanges.records.dossiers import sealed
 from gateway.store import people
-from gateway.store.people import Opened
+from gateway.store.people import Held, Opened
 from gateway.store.sql import Read
 
 
 def unsealed(ctx: Context, rows: Iterable[str]) -> Generator[Any, Any, dict[str, Opened]]:
     """The rows with these ids, with their records, but for those that are sealed by adoption."""
+    opened = yield from _opened(ctx, rows)
+    return {row.id: row for row in opened if not sealed([row])}
+
+
+def naming_nobody_sealed(ctx: Context, found: Sequence[Held]) -> Generator[Any, Any, list[Held]]:
+    """These records without the relationships to people who are sealed by adoption."""
+    others = yield from _opened(ctx, [held.related for held in found if held.related])
+    hidden = {row.id for row in others if sealed([row])}
+    return [held for held in found if held.related not in hidden]
+
+
+def _opened(ctx: Context, rows: Iterable[str]) -> Generator[Any, Any, list[Opened]]:
     wanted = list(dict.fromkeys(rows))
     if not wanted:
-        return {}
+        return []
     found = yield tuple(Read(people.DOSSIER_BY_ROW, {"key": one}) for one in wanted)
-    opened = [row for columns in found for row in people.open_dossier(ctx.vault, columns)]
-    return {row.id: row for row in opened if not sealed([row])}
+    return [row for columns in found for row in people.open_dossier(ctx.vault, columns)]
 
 
 def own_row(ctx: Context, agency: str, token: bytes) -> Generator[Any, Any, Opened | None]:
