@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import signal
 import socket
 import sys
@@ -182,6 +183,7 @@ async def _deliver(settings: Settings) -> None:
     following = asyncio.gather(follow(gateway), following_up(gateway), heartbeats(gateway), metering(gateway))
     for asked in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(asked, running.cancel)
+    logging.getLogger("gateway.deliverer").info("delivering")
     try:
         with contextlib.suppress(asyncio.CancelledError):
             await running

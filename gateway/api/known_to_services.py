@@ -254,7 +254,7 @@ def render(answer: LookupAnswer, base: str) -> dict[str, Any]:
         {"name": "disclosure", "valueId": answer.id},
         {"name": "asOf", "valueInstant": clock.instant(answer.at)},
     ]
-    parameters += [_coverage(feed) for feed in answer.coverage]
+    parameters += [_coverage(feed, base) for feed in answer.coverage]
     if not answer.groups and answer.mode == "wish":
         parameters.append({"name": "answer", "valueCode": Answer.NO_INFORMATION})
         return {"resourceType": "Parameters", "parameter": parameters}
@@ -266,28 +266,28 @@ def render(answer: LookupAnswer, base: str) -> dict[str, Any]:
     return {"resourceType": "Parameters", "parameter": parameters}
 
 
-_COVERAGE: dict[tuple[str, int, int | None], orjson.Fragment] = {}
+_COVERAGE: dict[tuple[str, int, int | None, str], orjson.Fragment] = {}
 
 
-def _coverage(feed: Feed) -> orjson.Fragment:
+def _coverage(feed: Feed, base: str) -> orjson.Fragment:
     """One agency that the requester may hear from: made once per state of its feed."""
-    key = (feed.code, feed.version, feed.data_as_of)
+    key = (feed.code, feed.version, feed.data_as_of, base)
     made = _COVERAGE.get(key)
     if made is None:
         if len(_COVERAGE) > 500:
             _COVERAGE.clear()
-        made = _COVERAGE[key] = orjson.Fragment(orjson.dumps({"name": "coverage", "part": _coverage_parts(feed)}))
+        made = _COVERAGE[key] = orjson.Fragment(orjson.dumps({"name": "coverage", "part": _coverage_parts(feed, base)}))
     return made
 
 
-def _coverage_parts(feed: Feed) -> list[dict[str, Any]]:
+def _coverage_parts(feed: Feed, base: str) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = [
         {"name": "organization", "valueReference": organisation(feed.code, feed.name)},
         {"name": "holds", "valuePeriod": {"start": feed.holds_from}},
     ]
     if feed.data_as_of is not None:
         parts.append({"name": "dataAsOf", "valueInstant": clock.instant(feed.data_as_of)})
-    return parts + [{"name": "contact", "resource": desk} for desk in profile(feed).desks]
+    return parts + [{"name": "contact", "resource": desk} for desk in profile(feed, base).desks]
 
 
 def _group(group: Group, feed: Feed, base: str) -> dict[str, Any]:
@@ -303,7 +303,7 @@ def _group(group: Group, feed: Feed, base: str) -> dict[str, Any]:
     elif group.answer is Answer.NOT_KNOWN:
         parts.append(_itk("30002"))
     if group.answer is Answer.CANNOT_SAY:
-        parts += [{"name": "contact", "resource": desk} for desk in profile(feed).desks]
+        parts += [{"name": "contact", "resource": desk} for desk in profile(feed, base).desks]
     if feed.data_as_of is not None:
         parts.append({"name": "dataAsOf", "valueInstant": clock.instant(feed.data_as_of)})
     return {"name": "agency", "part": parts}

@@ -10,6 +10,7 @@ import orjson
 
 from gateway.disclosure.release import desk
 from gateway.fhir.codes import CONTACT_KINDS
+from gateway.fhir.systems import BASE
 from gateway.notification.duty import check_hours
 from gateway.store import clock
 from gateway.store.ledger import Feed, Moment
@@ -33,22 +34,22 @@ STATED = {
 }  # fmt: skip
 OF_A_CONTACT = ("kind", "name", "phone", "hours")
 
-_PROFILES: dict[tuple[str, int, str], Profile] = {}
+_PROFILES: dict[tuple[str, int, str, str], Profile] = {}
 
 
-def profile(feed: Feed) -> Profile:
-    """The parsed profile of an agency; parsed once per version."""
-    key = (feed.code, feed.version, feed.name)
+def profile(feed: Feed, base: str = BASE) -> Profile:
+    """The parsed profile of an agency; parsed once per version. ``base`` is that of codes, for desks that leave."""
+    key = (feed.code, feed.version, feed.name, base)
     found = _PROFILES.get(key)
     if found is None:
-        found = _PROFILES[key] = parse_profile(feed.code, feed.name, feed.profile)
+        found = _PROFILES[key] = parse_profile(feed.code, feed.name, feed.profile, base)
     return found
 
 
-def parse_profile(code: str, name: str, text: str) -> Profile:
+def parse_profile(code: str, name: str, text: str, base: str = BASE) -> Profile:
     """A profile from its JSON; what is not said is empty, and an agency is not sensitive unless it says so."""
     raw = orjson.loads(text)
-    desks = tuple(desk(code, name, one["kind"], one) for one in raw.get("desks", ()))
+    desks = tuple(desk(code, name, one["kind"], one, base) for one in raw.get("desks", ()))
     return Profile(
         desks=desks,
         sensitive=bool(raw.get("sensitive", False)),

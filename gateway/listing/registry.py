@@ -84,6 +84,10 @@ def agency_list(ctx: typer.Context, data: Data = None) -> None:
     typer.echo(text_table([AGENCIES, *rows]))
 
 
+EVERY = " ".join(SCOPES)
+NOT_NARROWED = "note: it may be given every scope; --scopes names those that it needs"
+
+
 @client_cli.command("add")
 def client_add(
     ctx: typer.Context,
@@ -91,7 +95,7 @@ def client_add(
     agency: str,
     name: str,
     jwks: Annotated[Path, typer.Option(help="JSON file of the client's public keys.")],
-    scopes: str = " ".join(SCOPES),
+    scopes: Annotated[str, typer.Option(help="All that it may be given; unless some are named, every one.")] = EVERY,
     purpose: Annotated[list[str] | None, typer.Option()] = None,
     role: Annotated[list[str] | None, typer.Option()] = None,
     endpoint: Annotated[
@@ -114,6 +118,8 @@ def client_add(
     )
     ctx.obj.on(data, lambda gateway: gateway.ledger.run_alone(administer.add_client, client))
     typer.echo(f"client {client_id} is registered")
+    if scopes == EVERY:
+        typer.echo(NOT_NARROWED, err=True)
 
 
 def _is_scope(text: str) -> bool:

@@ -99,6 +99,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "client", "add", "trust-epr", people.TRUST, "Record", "--jwks", jwks, "--purpose", "amh-care-planning", "--data", data
     )
     assert (added.code, added.out) == (0, "client trust-epr is registered\n"), added.err
+    assert "--scopes" in added.err, "nobody gives a client everything without being told"
     return data
 
 

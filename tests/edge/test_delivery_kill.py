@@ -13,6 +13,7 @@ import random
 import signal
 import subprocess
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,10 +45,19 @@ class Delivering:
 
     def __init__(self, settings: Settings, log: Path) -> None:
         self.log = log.open("ab")
+        self.begins = log.stat().st_size
         self.process = subprocess.Popen(
             [str(GATEWAY), "deliver"], env=environment(settings, **RETRIES), stdout=self.log, stderr=self.log,
             start_new_session=True,
         )  # fmt: skip
+
+    def wait(self, seconds: float = 30.0) -> Delivering:
+        """Until it delivers: one that is killed before has nothing to lose."""
+        end = time.monotonic() + seconds
+        while b'"delivering"' not in Path(self.log.name).read_bytes()[self.begins :]:
+            assert self.process.poll() is None and time.monotonic() < end, "the deliverer did not begin"
+            time.sleep(0.01)
+        return self
 
     def send(self, number: int) -> None:
         """A signal to all of it."""
@@ -65,7 +75,7 @@ class Delivering:
 def running(settings: Settings, folder: Path) -> Iterator[Callable[[], None]]:
     """A gateway, and on PostgreSQL a deliverer beside it; gives what kills them all."""
     deliver = str(not settings.on_postgres).lower()
-    served = Served(settings, folder / "server.log", GATEWAY_DELIVER=deliver, **RETRIES).wait(30)
+    served = Served(settings, folder / "server.log", GATEWAY_DELIVER=deliver, **RETRIES)
     beside = Delivering(settings, folder / "deliver.log") if settings.on_postgres else None
     killed = False
 
@@ -79,6 +89,9 @@ def running(settings: Settings, folder: Path) -> Iterator[Callable[[], None]]:
                 one()
 
     try:
+        served.wait(30)
+        if beside:
+            beside.wait()
         yield kill
     finally:
         kill()
@@ -211,7 +224,7 @@ async def test_a_deliverer_that_stands_still_beyond_its_lease_does_no_harm(
     ward = Ward(some)
     with desk() as one, running(settings, tmp_path) as kill:
         subscribed(settings, clients, some, one.url)
-        still = Delivering(settings, tmp_path / "still.log")
+        still = Delivering(settings, tmp_path / "still.log").wait()
         sending = asyncio.create_task(load(settings, clients, ward, 4.0, kill))
         await until(lambda: len(one.got) > 10, 20)
         still.send(signal.SIGSTOP)

@@ -129,7 +129,9 @@ def _answer(check: _Check, own: Feed, feeds: Mapping[str, Feed]) -> ShareAnswer:
     told = tuple(_verdict(check, other, me, (check.ask.requester.role,)) for other in others)
     asked = _together(check, me, told) if receiver is None else _verdict(check, me, receiver, _roles(check, me))
     desks = tuple(
-        desk for desk in profile(own).desks if "safeguarding-lead" in [coding(one, "/contact-kind") for one in desk["code"]]
+        desk
+        for desk in profile(own, check.ctx.base).desks
+        if "safeguarding-lead" in [coding(one, "/contact-kind") for one in desk["code"]]
     )
     advice = check.words["advice"]["desk" if desks else "none"]
     told = tuple(one for one in told if one.may or receiver is not None)

@@ -175,7 +175,7 @@ def _finding(enquiry: Enquiry, person: Person, feed: Feed) -> Finding:
     if isinstance(decision, Refuse):
         return _kept_back(enquiry, known, feed, decision)
     named = reference(enquiry.ctx, known, enquiry.asked.requester.agency, decision)
-    holding = dossiers.holding(known, row, feed, named, involved, _named_by_number(enquiry.ask.nhs))
+    holding = dossiers.holding(known, row, feed, named, involved, enquiry.ctx.base, _named_by_number(enquiry.ask.nhs))
     disclosure = release(holding, decision, enquiry.on, enquiry.ctx.base)
     if disclosure is None:
         return _kept_back(enquiry, known, feed, Refuse("not-known", decision.consents))

@@ -60,7 +60,7 @@ def raise_overdue(ctx: Context, late: Late, moment: Moment) -> Story[str]:
 
 def _contact(ctx: Context, awaited: Awaited, moment: Moment) -> Contact:
     """Whom it goes to: the receiver's desk on duty by the clock; the second time its escalation contact."""
-    described = profile(moment.feeds[awaited.receiver])
+    described = profile(moment.feeds[awaited.receiver], ctx.base)
     choose = on_duty if awaited.level == 0 else escalation_contact
     found = choose(described.desks, clock.moment(moment.at), ctx.holidays.days)
     return dict(found) if found else None

@@ -77,5 +77,5 @@ def _entries(ctx: Context, feed: Feed | None, kind: str) -> tuple[Held, ...]:
     if kind == ORGANIZATION:
         made = [directory.organization(feed.code, feed.name, feed.kind, ctx.base)]
     else:
-        made = directory.roles(feed.code, profile(feed).desks)
+        made = directory.roles(feed.code, profile(feed, ctx.base).desks)
     return tuple([Held(one["id"], kind, feed.version, 0, None, "", one) for one in made])

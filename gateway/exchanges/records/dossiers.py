@@ -285,10 +285,11 @@ def _certain(known: Known, row: Opened, feed: Feed, asked_birth: date | None) ->
 
 
 def holding(
-    known: Known, row: Opened, feed: Feed, reference: Resource, involved_with: Iterable[Involved], asked: Resource | None = None
-) -> Holding:
+    known: Known, row: Opened, feed: Feed, reference: Resource, involved_with: Iterable[Involved], base: str,
+    asked: Resource | None = None,
+) -> Holding:  # fmt: skip
     """What one agency holds about a person, ready to be released. ``asked``: how the person asked about is named."""
-    described: Profile = profile(feed)
+    described: Profile = profile(feed, base)
     return Holding(
         custodian=row.agency,
         custodian_name=feed.name,
