@@ -14,6 +14,7 @@ from starlette.responses import Response
 from gateway.api.edge import Edge, check_accept, fhir
 from gateway.exchanges.context import Context
 from gateway.fhir.outcomes import NotFound
+from gateway.fhir.systems import BASE
 from gateway.mapping import concept_maps
 from gateway.mapping.formats import Mappings
 
@@ -25,12 +26,12 @@ TYPES = ("OperationDefinition", "MessageDefinition", "SearchParameter", "CodeSys
 
 
 @cache
-def published() -> dict[tuple[str, str], dict[str, Any]]:
-    """Every definition that stands in a file, by type and id."""
+def published(base: str = BASE) -> dict[tuple[str, str], dict[str, Any]]:
+    """Every definition that stands in a file, by type and id, with the canonicals of a deployment whose base this is."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for folder in FOLDERS:
         for path in sorted(folder.glob("*.json")):
-            for resource in _resources(json.loads(path.read_text())):
+            for resource in _resources(json.loads(path.read_text().replace(BASE, base))):
                 found[resource["resourceType"], resource["id"]] = resource
     return found
 
@@ -42,7 +43,7 @@ def compiled(context: Context) -> concept_maps.Published:
 
 @cache
 def _compiled(mappings: Mappings, base: str) -> concept_maps.Published:
-    found = {**concept_maps.published(mappings, base), **published()}
+    found = {**concept_maps.published(mappings, base), **published(base)}
     maps = (one for (kind, _), one in found.items() if kind == "ConceptMap")
     return concept_maps.Published(found, tuple(concept_maps.index(one) for one in maps))
 
