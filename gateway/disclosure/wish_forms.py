@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from gateway.disclosure.directives import NEVER_TOLD
+from gateway.disclosure.wishes import COMPETENT_ALONE
 from gateway.fhir import systems
 from gateway.fhir.dates import age_on, whole_day
 
@@ -32,6 +33,18 @@ USUAL = ("existence", "status", "contact")  # what "share" means where no classe
 CAPACITIES = frozenset({"had", "lacked", "not-assessed"})
 OWN_KINDS = frozenset({"own-wish", "advance-wish", "child-own"})
 ADULT = 18
+TOO_OLD = {  # from what age a kind of wish cannot be meant, and what to say instead
+    "child-own": (
+        ADULT, f"child-own is for somebody under {ADULT}, and by the birth date on record this person is an adult: say own-wish.",
+    ),
+    "parent-for-child": (
+        COMPETENT_ALONE,
+        (
+            f"parent-for-child is for a child under {COMPETENT_ALONE}, and by the birth date on record this person is older: from "
+            "then on their own wish alone counts. Where they cannot decide, say best-interests, attorney or deputy."
+        ),
+    ),
+}  # fmt: skip
 KINDS = OWN_KINDS | {"best-interests", "attorney", "deputy", "parent-for-child"}
 
 
@@ -101,9 +114,9 @@ def faults_on(said: Said, on: date, born: date | None) -> list[tuple[str, str]]:
         for one in said.all("until")
         if (last := whole_day(one.date)) is not None and last < on
     ]
-    if said.kind == "child-own" and born is not None and age_on(born, on) >= ADULT:
-        text = f"child-own is for somebody under {ADULT}, and by the birth date on record this person is an adult: say own-wish."
-        found.append(("kind", text))
+    age = None if born is None else age_on(born, on)
+    if said.kind in TOO_OLD and age is not None and age >= TOO_OLD[said.kind][0]:
+        found.append(("kind", TOO_OLD[said.kind][1]))
     return found
 
 

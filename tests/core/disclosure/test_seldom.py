@@ -53,6 +53,10 @@ def test_wishes_that_contradict_each_other_are_named(said: Said, fault: str) -> 
 
 TODAY = date(2026, 11, 30)
 UNTIL = "until {} has passed: say today or a later day, or leave until out where the sharing has no end."
+OLDER = (
+    "parent-for-child is for a child under 16, and by the birth date on record this person is older: from then on their own wish "
+    "alone counts. Where they cannot decide, say best-interests, attorney or deputy."
+)
 GROWN = "child-own is for somebody under 18, and by the birth date on record this person is an adult: say own-wish."
 
 
@@ -67,6 +71,9 @@ GROWN = "child-own is for somebody under 18, and by the birth date on record thi
         (Wish("nothing"), "child-own", date(2008, 12, 1), []),
         (Wish("nothing"), "child-own", None, []),
         (Wish("nothing"), "own-wish", date(1991, 3, 14), []),
+        (Wish("nothing"), "parent-for-child", date(2010, 11, 30), [("kind", OLDER)]),
+        (Wish("nothing"), "parent-for-child", date(2010, 12, 1), []),
+        (Wish("nothing"), "parent-for-child", None, []),
     ],
 )
 def test_what_cannot_be_meant_on_the_day_is_named(
