@@ -8,7 +8,7 @@ import gc
 import ipaddress
 import tomllib
 from collections.abc import AsyncIterator
-from functools import cache
+from functools import cache, partial
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -203,7 +203,7 @@ def make_app(settings: Settings, *, alone: bool = False) -> App:
         redirect_slashes=False,
     )
     app.fixed = {}
-    app.openapi = openapi.document  # type: ignore[method-assign]  # FastAPI's own way to serve another document
+    app.openapi = partial(openapi.document, settings.canonical_base)  # type: ignore[method-assign]  # FastAPI's own way to serve another document
     app.add_exception_handler(HTTPException, _http_fault)
     app.add_exception_handler(Exception, _our_fault)
     return app

@@ -21,7 +21,7 @@ from gateway.notification import message_headers, signatures
 from gateway.notification.schedule import STEPS, Next, Posted, horizon
 from gateway.partners.breaker import Breakers
 from gateway.partners.delivery import Courier, Opened, Post
-from gateway.store import clock, outbox
+from gateway.store import clock, outbox, outbox_ready
 from gateway.store.ledger import Ledger
 from gateway.store.sql import Read
 
@@ -113,7 +113,7 @@ class Deliverer:
             self._forgets = begun + KNOWN_FOR
         wanted = {"at": clock.now(), "share": SHARE, "count": FETCH, "known": f" {' '.join(self._known)} "}
         try:
-            (rows,) = await self.ledger.read([Read(outbox.READY, wanted)])
+            (rows,) = await self.ledger.read([Read(outbox_ready.READY, wanted)])
         except Exception:
             log.exception("the outbox cannot be read")
             return

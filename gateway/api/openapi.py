@@ -10,6 +10,7 @@ from typing import Any
 from gateway import __version__
 from gateway.api import directory, resources, schemas
 from gateway.api.operations import OPERATIONS, Operation
+from gateway.fhir.systems import BASE
 
 ERRORS = (400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 415, 422, 428, 429, 503)
 FHIR_JSON = "application/fhir+json"
@@ -33,8 +34,13 @@ EXAMPLES = {
 }
 
 
-def document() -> dict[str, Any]:
-    """OpenAPI 3.1 of everything that is served."""
+def document(base: str = BASE) -> dict[str, Any]:
+    """OpenAPI 3.1 of everything that is served, in the codes of a deployment whose canonical base this is."""
+    made: dict[str, Any] = json.loads(json.dumps(_document()).replace(BASE, base))
+    return made
+
+
+def _document() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(_path(operation.path), {})[operation.method.lower()] = _operation(operation)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Final
 
-from gateway.fhir import codes, systems
+from gateway.fhir import codes
 from gateway.fhir.elements import is_doubtful
 from gateway.mapping import admissions, turns
 from gateway.mapping.bundle import clean
@@ -126,7 +126,7 @@ def restated(flag: Resource, on: date) -> Resource:
     start, end = (day_of(flag.get("period", {}).get(edge, "")) for edge in ("start", "end"))
     coarse = codes.involvement(detail, start, end, on)
     own = next(one["system"] for one in coding if one.get("code") == detail)
-    coarse_system = own.removesuffix("-detail") if own != systems.SNOMED else systems.code_system("involvement")
+    coarse_system = own.removesuffix("-detail")
     rest = [one for one in coding if one.get("system") != coarse_system]
     first = [] if coarse is None else [{"system": coarse_system, "code": coarse.value}]
     status = "inactive" if coarse in ENDED else "active"

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from sqlalchemy import (
-    CTE,
     BigInteger,
     ColumnElement,
     Integer,
     LargeBinary,
-    Select,
     Text,
     Update,
     and_,
     bindparam,
     cast,
-    exists,
     func,
     literal_column,
     or_,
@@ -25,7 +21,6 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.sql.selectable import NamedFromClause
 
 from gateway.store.sql import Added, Changed, Changing, Given, Keyed, Statement, one_of
 from gateway.store.tables import case_list_member, inbox, outbox, subscription
@@ -36,9 +31,8 @@ COLUMNS = tuple(outbox.columns)
 
 # What is due, and how long a lease lasts: by the one clock that all workers share, which is PostgreSQL's; an embedded
 # deployment has one process.
-_at: ColumnElement[int] = bindparam("at", type_=BigInteger)
+AT: ColumnElement[int] = bindparam("at", type_=BigInteger)
 _shared_clock: ColumnElement[int] = literal_column("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint", BigInteger)
-_shared_since: ColumnElement[int] = literal_column("(extract(epoch FROM statement_timestamp()) * 1000000)::bigint", BigInteger)
 
 Clock = Callable[[Given], ColumnElement[int]]
 
@@ -143,7 +137,7 @@ HANDSHAKE, NOTE = "handshake", "notice"
 _both = outbox.join(subscription, subscription.c.id == outbox.c.subscription)
 
 
-def _is(column: ColumnElement[str], *states: str) -> ColumnElement[bool]:
+def is_in(column: ColumnElement[str], *states: str) -> ColumnElement[bool]:
     """As the partial indexes say it: a parameter in its place would not be known to be what they are of."""
     return or_(*(column == literal_column(f"'{state}'") for state in states))
 
@@ -155,74 +149,9 @@ def _due(clock: ColumnElement[int]) -> ColumnElement[bool]:
     )
 
 
-def _destinations(found_in: Callable[..., ColumnElement[int]]) -> CTE:
-    """Where anything waits to go: found one after the other through the index, however much waits for each. Left out are
-    those of which enough is known."""
-    first, following = outbox.alias("first"), outbox.alias("following")
-    found = select(func.min(first.c.destination).label("name")).where(_is(first.c.state, PENDING)).cte("each", recursive=True)
-    after = (
-        select(func.min(following.c.destination))
-        .where(_is(following.c.state, PENDING), following.c.destination > found.c.name)
-        .scalar_subquery()
-    )
-    each = found.union_all(select(after).where(found.c.name.is_not(None)))
-    named = literal_column("' '", Text).concat(each.c.name).concat(literal_column("' '", Text))
-    known = bindparam("known", type_=Text)
-    return select(each.c.name).where(each.c.name.is_not(None), found_in(known, named) == literal_column("0")).cte("destinations")
-
-
-def _may_go(row: NamedFromClause[Any]) -> ColumnElement[bool]:
-    """The first unfinished notice of its lane; a rest-hook hears nothing before its handshake."""
-    other, its = outbox.alias("other"), subscription.alias("its")
-    is_first = ~exists().where(other.c.lane == row.c.lane, other.c.place < row.c.place, _is(other.c.state, *UNFINISHED))
-    status = select(its.c.status).where(its.c.id == row.c.subscription).scalar_subquery()
-    return and_(is_first, or_(row.c.topic == HANDSHAKE, status != "requested"))
-
-
-def _first_of(destination: ColumnElement[str], clock: ColumnElement[int]) -> Select[Any]:
-    """The first few that may go to one destination."""
-    row = outbox.alias("waiting")
-    return (
-        select(row.c.id)
-        .where(_is(row.c.state, PENDING), row.c.destination == destination, row.c.due <= clock, _may_go(row))
-        .order_by(row.c.due)
-        .limit(bindparam("share", type_=Integer))
-    )
-
-
-def _ready(clock: ColumnElement[int], chosen: Select[Any]) -> Select[Any]:
-    row = outbox.alias("lapsed")
-    lapsed = select(row.c.id).where(row.c.state == LEASED, row.c.leased_until <= clock, _may_go(row))
-    since = func.coalesce(outbox.c.tried_since, outbox.c.created)
-    turn = func.row_number().over(partition_by=outbox.c.destination, order_by=(outbox.c.due, outbox.c.id))
-    return (
-        select(outbox.c.id, outbox.c.subscription, outbox.c.destination, since)
-        .where(outbox.c.id.in_(union_all(chosen, lapsed)))
-        .order_by(turn, outbox.c.due, outbox.c.id)
-        .limit(bindparam("count", type_=Integer))
-    )
-
-
-def _ready_on_sqlite() -> Select[Any]:
-    destinations, row = _destinations(func.instr), outbox.alias("chosen")
-    chosen = select(row.c.id).select_from(destinations.join(row, row.c.id.in_(_first_of(destinations.c.name, _at))))
-    return _ready(_at, chosen)
-
-
-def _ready_on_postgres() -> Select[Any]:
-    destinations = _destinations(func.strpos)
-    few = _first_of(destinations.c.name, _shared_since).correlate(destinations).lateral("few")
-    chosen = select(few.c.id).select_from(destinations.join(few, literal_column("true")))
-    return _ready(_shared_since, chosen)
-
-
-# The first few for each destination but those in ``known`` (names between spaces), and leases that have lapsed. Each
-# destination has its first before any has its second, so that one with a long queue hides nobody else's, and is not looked
-# through either: a look costs what it brings. The claim below decides between workers.
-READY = Statement(_ready_on_sqlite(), _ready_on_postgres())
 # A notice that may be claimed, and its subscription after it; nothing where another worker is at either.
 DUE_NOTICE = Keyed(
-    select(*outbox.columns, *subscription.columns).select_from(_both).where(_due(_at)),
+    select(*outbox.columns, *subscription.columns).select_from(_both).where(_due(AT)),
     outbox.c.id,
     select(*outbox.columns, *subscription.columns)
     .select_from(_both)
@@ -347,14 +276,14 @@ GIVE_BACK = Changed("notice", _of_lease, _give_back(_given_clock), _give_back(_a
 def _bring_forward(clock: ColumnElement[int]) -> Update:
     return (
         update(outbox)
-        .where(_is(outbox.c.state, PENDING), outbox.c.destination == bindparam("destination", type_=Text))
+        .where(is_in(outbox.c.state, PENDING), outbox.c.destination == bindparam("destination", type_=Text))
         .where(outbox.c.due > clock, outbox.c.attempts > 0)
         .values(due=clock)
     )
 
 
 # A destination that answers again: what waits there for its next attempt need not wait any longer.
-BRING_FORWARD = Statement(_bring_forward(_at), _bring_forward(_shared_clock))
+BRING_FORWARD = Statement(_bring_forward(AT), _bring_forward(_shared_clock))
 NUMBERED = Statement(
     select(*outbox.columns)
     .where(

@@ -8,14 +8,15 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-UNFINISHED = sa.text("state IN ('pending', 'leased')")
+outbox = sa.table("outbox", *(sa.column(name) for name in ("subscription", "receiver", "state", "destination")))
+subscription = sa.table("subscription", sa.column("id"), sa.column("destination"))
+UNFINISHED = outbox.c.state.in_([sa.literal_column("'pending'"), sa.literal_column("'leased'")])
 
 
 def upgrade() -> None:
-    op.add_column("outbox", sa.Column("destination", sa.Text(), server_default=sa.text("''"), nullable=False))
-    op.execute(
-        "UPDATE outbox SET destination = coalesce((SELECT destination FROM subscription WHERE id = outbox.subscription), receiver)"
-    )
+    op.add_column("outbox", sa.Column("destination", sa.Text(), nullable=True))
+    named = sa.select(subscription.c.destination).where(subscription.c.id == outbox.c.subscription).scalar_subquery()
+    op.execute(sa.update(outbox).values(destination=sa.func.coalesce(named, outbox.c.receiver)))
     op.drop_index("ix_outbox_state_due", table_name="outbox")
     op.create_index("ix_outbox_state_destination_due", "outbox", ["state", "destination", "due"], unique=False)
     op.create_index(

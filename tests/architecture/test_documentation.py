@@ -189,7 +189,7 @@ def test_the_commands_of_the_readme_run_as_they_stand(tmp_path: Path) -> None:
     data, port, hook = tmp_path / "demo-data", free_port(), free_port()
     demo = subprocess.Popen(
         [sys.executable, "-u", "-m", "gateway", "demo", "--data", str(data), "--port", str(port)],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        cwd=ROOT, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     receiver = subprocess.Popen(
         [sys.executable, "-u", str(ROOT / "docs" / "examples" / "receiver.py"), str(hook)], stdout=subprocess.PIPE, text=True

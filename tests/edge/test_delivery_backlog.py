@@ -13,7 +13,7 @@ from gateway.demo import people
 from gateway.exchanges.notices.lease_notice import Due, NotDue, lease_notice
 from gateway.fhir import systems
 from gateway.settings import Settings
-from gateway.store import clock, migrate, outbox, tables
+from gateway.store import clock, migrate, outbox_ready, tables
 from gateway.store.sql import Read
 from tests.edge.desks import admit, council_hears_of, delivering, desk, patients, status, subscribe, until
 from tests.edge.durable import ask, change
@@ -38,7 +38,7 @@ def lengthen(settings: Settings, count: int, *, analyzed: bool = True) -> None:
 
 def look(settings: Settings, known: str = "") -> tuple[list[Any], int]:
     """What a look into the outbox brings, and how much of the database it takes: steps of SQLite, pages of PostgreSQL."""
-    wanted = outbox.READY.with_fixed({"at": clock.now(), "share": deliverer.SHARE, "count": 1024, "known": f" {known} "})
+    wanted = outbox_ready.READY.with_fixed({"at": clock.now(), "share": deliverer.SHARE, "count": 1024, "known": f" {known} "})
     with migrate.engine_of(settings.database_url or settings.database_file).connect() as connection:
         return (_on_postgres if settings.database_url else _on_sqlite)(connection, wanted)
 
@@ -51,13 +51,13 @@ def _on_sqlite(connection: Connection, wanted: Any) -> tuple[list[Any], int]:
         return 0
 
     database.set_progress_handler(step, 10)  # type: ignore[union-attr]
-    return database.execute(outbox.READY.for_sqlite, wanted).fetchall(), taken[0]  # type: ignore[union-attr]
+    return database.execute(outbox_ready.READY.for_sqlite, wanted).fetchall(), taken[0]  # type: ignore[union-attr]
 
 
 def _on_postgres(connection: Connection, wanted: Any) -> tuple[list[Any], int]:
     driver: Any = connection.connection.dbapi_connection
-    rows = driver.execute(outbox.READY.for_postgres, wanted).fetchall()
-    ((plan,),) = driver.execute(b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + outbox.READY.for_postgres, wanted).fetchall()
+    rows = driver.execute(outbox_ready.READY.for_postgres, wanted).fetchall()
+    ((plan,),) = driver.execute(b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + outbox_ready.READY.for_postgres, wanted).fetchall()
     return rows, plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
 
 
@@ -97,11 +97,11 @@ async def test_how_an_empty_outbox_was_looked_through_is_not_kept(world: World) 
     change(world.settings, "ANALYZE")
     wanted = {"at": clock.now() + clock.DAY, "share": deliverer.SHARE, "count": 1024, "known": " "}
     for _ in range(40):
-        assert await world.gateway.ledger.read([Read(outbox.READY, wanted)]) == [[]]
+        assert await world.gateway.ledger.read([Read(outbox_ready.READY, wanted)]) == [[]]
     await admit(world, some)
     lengthen(world.settings, 3000, analyzed=False)
     async with asyncio.timeout(5):  # some milliseconds; minutes with each compared to each
-        (found,) = await world.gateway.ledger.read([Read(outbox.READY, wanted)])
+        (found,) = await world.gateway.ledger.read([Read(outbox_ready.READY, wanted)])
     assert len(found) == deliverer.SHARE
 
 

@@ -77,7 +77,8 @@ async def test_every_definition_stands_below_it(world: World, kind: str) -> None
 async def test_what_is_said_of_the_gateway_and_of_its_agencies_does_too(world: World) -> None:
     """The CapabilityStatement, the directory, the access log, records by search."""
     await world.feed()
-    assert OWN in str(await told(world.ward(), "/fhir/metadata"))
+    for path in ("/fhir/metadata", "/openapi.json"):
+        assert OWN in str(await told(world.ward(), path))
     for kind in ("PractitionerRole", "Organization", "Flag", "RelatedPerson", "Provenance"):
         assert (await told(world.as_("trust-epr"), f"/fhir/{kind}"))["entry"], kind
     await world.seal()
