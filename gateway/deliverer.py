@@ -111,7 +111,7 @@ class Deliverer:
         if begun >= self._forgets:
             self._known.clear()
             self._forgets = begun + KNOWN_FOR
-        wanted = {"at": clock.now(), "share": SHARE, "count": FETCH, "known": f" {' '.join(self._known)} "}
+        wanted = {"at": clock.now(), "share": SHARE, "count": FETCH, "known": "".join(f"<{one}>" for one in self._known)}
         try:
             (rows,) = await self.ledger.read([Read(outbox_ready.READY, wanted)])
         except Exception:

@@ -42,7 +42,7 @@ def _destinations(found_in: Callable[..., ColumnElement[int]]) -> CTE:
         .scalar_subquery()
     )
     each = found.union_all(select(after).where(found.c.name.is_not(None)))
-    named = literal_column("' '", Text).concat(each.c.name).concat(literal_column("' '", Text))
+    named = literal_column("'<'", Text).concat(each.c.name).concat(literal_column("'>'", Text))
     known = bindparam("known", type_=Text)
     return select(each.c.name).where(each.c.name.is_not(None), found_in(known, named) == literal_column("0")).cte("destinations")
 
@@ -92,7 +92,7 @@ def _ready_on_postgres() -> Select[Any]:
     return _ready(_shared, chosen)
 
 
-# The first few for each destination but those in ``known`` (names between spaces), and leases that have lapsed. Each
+# The first few for each destination but those in ``known`` (each between angle brackets), and leases that have lapsed. Each
 # destination has its first before any has its second, so that one with a long queue hides nobody else's, and is not looked
 # through either: a look costs what it brings. The claim below decides between workers.
 READY = Statement(_ready_on_sqlite(), _ready_on_postgres())

@@ -38,7 +38,9 @@ def lengthen(settings: Settings, count: int, *, analyzed: bool = True) -> None:
 
 def look(settings: Settings, known: str = "") -> tuple[list[Any], int]:
     """What a look into the outbox brings, and how much of the database it takes: steps of SQLite, pages of PostgreSQL."""
-    wanted = outbox_ready.READY.with_fixed({"at": clock.now(), "share": deliverer.SHARE, "count": 1024, "known": f" {known} "})
+    wanted = outbox_ready.READY.with_fixed(
+        {"at": clock.now(), "share": deliverer.SHARE, "count": 1024, "known": f"<{known}>" if known else ""}
+    )
     with migrate.engine_of(settings.database_url or settings.database_file).connect() as connection:
         return (_on_postgres if settings.database_url else _on_sqlite)(connection, wanted)
 
@@ -95,7 +97,7 @@ async def test_how_an_empty_outbox_was_looked_through_is_not_kept(world: World) 
     some = patients(1)
     await council_hears_of(world, some, DEAD)
     change(world.settings, "ANALYZE")
-    wanted = {"at": clock.now() + clock.DAY, "share": deliverer.SHARE, "count": 1024, "known": " "}
+    wanted = {"at": clock.now() + clock.DAY, "share": deliverer.SHARE, "count": 1024, "known": ""}
     for _ in range(40):
         assert await world.gateway.ledger.read([Read(outbox_ready.READY, wanted)]) == [[]]
     await admit(world, some)
@@ -169,6 +171,19 @@ async def test_a_notice_that_was_found_waits_for_a_new_handshake(world: World) -
     with pytest.raises(NotDue):
         await world.gateway.ledger.run_alone(lease_notice, Due(notice))
     assert ask(world.settings, f"SELECT state FROM outbox WHERE id = '{notice}'") == [("pending",)]
+
+
+async def test_what_a_worker_of_the_earlier_release_queues_goes_out(world: World) -> None:
+    """It does not write where a notice goes: such rows are one queue, whatever else is known."""
+    some = patients(6)
+    with desk() as one, desk(status(503)) as gone:
+        await council_hears_of(world, some[:3], one.url)
+        await council_hears_of(world, some[3:], gone.url)
+        await admit(world, some)
+        queued = "SELECT id FROM subscription WHERE destination = (SELECT destination FROM outbox ORDER BY created LIMIT 1)"
+        change(world.settings, f"UPDATE outbox SET destination = '' WHERE subscription IN ({queued})")
+        await world.settle()
+        assert len(set(one.ids())) == 3
 
 
 async def test_what_waited_before_the_change_of_tables_waits_where_it_goes(world: World) -> None:

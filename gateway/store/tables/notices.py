@@ -75,7 +75,7 @@ outbox = Table(
     time_("created"),
     time_("updated"),
     time_("tried_since", nullable=True),  # of one that was replayed: when; else since it was created
-    text_("destination", nullable=True),  # of its subscription; where nobody is called, its receiver
+    text_("destination", server_default=literal_column("''")),  # of its subscription; where nobody is called, its receiver
     UniqueConstraint("lane", "place"),
     Index("ix_outbox_state_destination_due", "state", "destination", "due"),
     Index("ix_outbox_subscription_number", "subscription", "number", unique=True),  # two of one batch cannot take one number
