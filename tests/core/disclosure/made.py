@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,17 @@ ME, MOTHER, FATHER, GRAN = (
     f"{systems.NHS_NUMBER}|{number}" for number in ("9990001014", "9990001006", "9990001022", "9990001030")
 )
 WHILE = f"{systems.BASE}/StructureDefinition/while-status"
+
+
+def published(name: str) -> set[str]:
+    """The codes of one of our code systems, as it is published."""
+    bundle = json.loads((HERE / "mappings" / "code_systems" / f"{name}.json").read_text())
+    return {
+        one["code"]
+        for entry in bundle["entry"]
+        if entry["resource"]["resourceType"] == "CodeSystem"
+        for one in entry["resource"]["concept"]
+    }
 
 
 def micros(at: datetime) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from gateway.disclosure.agreements import BASES, CLASS_TIERS, OBLIGATIONS, Agree
 from gateway.disclosure.purposes import PolicyFault, load_purposes
 from gateway.listing import agreement_rows
 from gateway.settings import HERE
-from tests.core.disclosure.made import HEAD, HOLDER, LINE, NOW, PURPOSES, agreements
+from tests.core.disclosure.made import HEAD, HOLDER, LINE, NOW, PURPOSES, agreements, published
 
 TODAY = NOW.date()
 EXAMPLE = HERE / "mappings" / "agreements" / "example"
@@ -199,16 +198,6 @@ def test_the_example_is_in_order_and_its_table_says_who_may_learn_what() -> None
     assert rows[0][:3] == ("from", "to", "for")
     assert ("TLA01", "any health-visiting", "early-help", "any", "contact, existence") in [tuple(row[:5]) for row in rows]
     assert len(rows) == 1 + sum(text.read_text().count("[[") for text in EXAMPLE.glob("*.toml"))
-
-
-def published(name: str) -> set[str]:
-    bundle = json.loads((HERE / "mappings" / "code_systems" / f"{name}.json").read_text())
-    return {
-        one["code"]
-        for entry in bundle["entry"]
-        if entry["resource"]["resourceType"] == "CodeSystem"
-        for one in entry["resource"]["concept"]
-    }
 
 
 def test_the_words_of_agreements_are_those_that_are_published() -> None:

@@ -17,10 +17,24 @@ from gateway.disclosure.plain import sentences
 from gateway.disclosure.purposes import PolicyFault
 from gateway.disclosure.release import Holding, Involved, desk, organisation, release
 from gateway.disclosure.rules import Effect, Rule
-from gateway.disclosure.wish_forms import Said, Wish, faults_of, faults_on
+from gateway.disclosure.wish_forms import CAPACITIES, KINDS, OWN_KINDS, TAKES, Said, Wish, faults_of, faults_on
 from gateway.disclosure.wording import load_wording, shipped_wording
 from gateway.fhir.dates import FIRST, LAST
-from tests.core.disclosure.made import HEAD, HOLDER, ME, MOTHER, NOW, PURPOSES, WARD, agreements, ask, consent, directive, rule
+from tests.core.disclosure.made import (
+    HEAD,
+    HOLDER,
+    ME,
+    MOTHER,
+    NOW,
+    PURPOSES,
+    WARD,
+    agreements,
+    ask,
+    consent,
+    directive,
+    published,
+    rule,
+)
 
 TO = ("x|1",)
 
@@ -49,6 +63,74 @@ def test_wishes_that_contradict_each_other_are_named(said: Said, fault: str) -> 
     """One sentence each; none where they fit."""
     found = faults_of(said)
     assert any(fault in one for one in found) if fault else found == []
+
+
+UNTIL_MAY = Wish("until", date="2027-05-01")
+LIMITED = "{} limits what is shared: say with share or only what that is."
+ALONE = "nothing goes with not-to and never-address only."
+LEFT_OUT, BOTH = "share names somebody whom only leaves out.", "not-to names somebody whom share or only names too."
+
+
+@pytest.mark.parametrize(
+    ("wishes", "faults"),
+    [
+        ((Wish("not-to", TO),), []),
+        ((Wish("never-address"),), []),
+        ((Wish("nothing"), Wish("not-to", TO), Wish("never-address")), []),
+        ((UNTIL_MAY, Wish("share")), []),
+        ((UNTIL_MAY, UNTIL_MAY, Wish("share")), []),
+        ((Wish("nothing"), UNTIL_MAY), [ALONE]),
+        ((Wish("nothing"), Wish("only", TO)), [ALONE]),
+        ((Wish("nothing"), Wish("share")), [ALONE]),
+        ((UNTIL_MAY,), [LIMITED.format("until")]),
+        ((UNTIL_MAY, Wish("not-to", TO)), [LIMITED.format("until")]),
+        ((UNTIL_MAY, Wish("tell-me-each-time")), [LIMITED.format("tell-me-each-time, until")]),
+        ((UNTIL_MAY, Wish("until", date="2027-06-01"), Wish("share")), ["until is said once."]),
+        ((Wish("only", TO), Wish("share", TO), Wish("share", ("x|2",))), [LEFT_OUT]),
+        ((Wish("only", TO), Wish("only", ("x|2",)), Wish("share", ("x|2",))), []),
+        ((Wish("share", TO), Wish("not-to", (*TO, "x|2"))), [BOTH]),
+        ((Wish("only", TO), Wish("not-to", TO)), [BOTH]),
+        ((Wish("nothing", TO, purposes=("p",)),), ["nothing does not take purpose, receiver."]),
+        ((Wish("share", TO, date="2027-05-01"),), ["share does not take date."]),
+    ],
+)
+def test_what_does_not_fit_is_said_whole_and_once(wishes: tuple[Wish, ...], faults: list[str]) -> None:
+    """Nothing more is found fault with than what does not fit."""
+    assert faults_of(Said(ME, ME, wishes)) == faults
+
+
+EVERYTHING = {"receiver": ("x|1",), "date": "2027-01-01", "purpose": ("p",), "class": ("status",)}
+FIELDS = {"receiver": "receivers", "date": "date", "purpose": "purposes", "class": "classes"}
+
+
+@pytest.mark.parametrize(
+    ("code", "takes", "needs"),
+    [
+        ("only-while-in-hospital", (), ()),
+        ("not-to", ("receiver",), ("receiver",)),
+        ("until", ("date",), ("date",)),
+        ("only", ("receiver",), ("receiver",)),
+        ("tell-me-each-time", (), ()),
+        ("never-address", (), ()),
+        ("share", ("receiver", "purpose", "class"), ()),
+        ("nothing", (), ()),
+    ],
+)
+def test_what_is_said_with_a_wish(code: str, takes: tuple[str, ...], needs: tuple[str, ...]) -> None:
+    """Each may be said with some things, needs others, and takes no more: one sentence for each that is amiss."""
+    for part, value in EVERYTHING.items():
+        faults = faults_of(Said(ME, ME, (Wish(code, **{FIELDS[part]: value}),)))
+        assert (f"{code} does not take {part}." in faults) == (part not in takes), part
+    bare = faults_of(Said(ME, ME, (Wish(code),)))
+    assert [one for one in bare if "needs a" in one] == [f"{code} needs a {part}." for part in needs]
+
+
+def test_the_codes_of_wishes_are_those_that_are_published() -> None:
+    """Wishes, whose word they are, and whether who said so could decide: none is missing and none is more."""
+    assert set(TAKES) == published("wish")
+    assert published("wish-kind") == KINDS
+    assert published("capacity") == CAPACITIES
+    assert {"own-wish", "advance-wish", "child-own"} == OWN_KINDS
 
 
 TODAY = date(2026, 11, 30)
