@@ -39,7 +39,7 @@ SETTLE_TRIES = 5
 FRESH = 1.0  # seconds in which a lease has its first byte sent, or is given back to be decided again
 DECIDED = 10.0  # seconds in which it has, counted from what the decision rests on: where this process stood still meanwhile
 REMEMBERED = 4096  # destinations
-KNOWN_FOR = 10.0  # seconds; then what waits for a destination that is left alone is looked for again, too
+KNOWN_FOR = 30.0  # seconds; then what waits for destinations that are left alone is looked for again, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +105,16 @@ class Deliverer:
 
     async def _turn(self) -> None:
         """Start what may start; look into the outbox when something changed, or nothing that is known may start."""
-        if self._room() < 1 or (self._start() and not self._changed):
+        begun = time.monotonic()
+        if self._room() < 1 or (self._start() and not self._changed and begun < self._forgets):
             return
-        begun, self._changed = time.monotonic(), False
+        self._changed = False
+        known = {*self._known, *self.breakers.left_alone(begun)}
         if begun >= self._forgets:
+            known = set()
             self._known.clear()
             self._forgets = begun + KNOWN_FOR
-        wanted = {"at": clock.now(), "share": SHARE, "count": FETCH, "known": "".join(f"<{one}>" for one in self._known)}
+        wanted = {"at": clock.now(), "share": SHARE, "count": FETCH, "known": "".join(f"<{one}>" for one in known)}
         try:
             (rows,) = await self.ledger.read([Read(outbox_ready.READY, wanted)])
         except Exception:
@@ -123,10 +126,10 @@ class Deliverer:
         self._start()
 
     def _learn_of(self, found: list[Ready]) -> None:
-        """Add what is new. What is known with another destination goes there by now."""
+        """Add what is new, be it that a notice is known to go elsewhere and goes here by now."""
         already = {(one.notice, one.destination) for waiting in self._known.values() for one in waiting}
         for one in found:
-            if (one.notice, one.destination) not in already:
+            if one.notice not in self._flights and (one.notice, one.destination) not in already:
                 self._known.setdefault(one.destination, deque()).append(one)
 
     def _room(self) -> int:

@@ -40,6 +40,10 @@ class Breakers:
             return True
         return now >= breaker.until and not breaker.trying
 
+    def left_alone(self, now: float) -> list[str]:
+        """Where no post may start now."""
+        return [one for one, breaker in self._failing.items() if breaker.is_open and (breaker.trying or now < breaker.until)]
+
     def started(self, destination: str) -> None:
         """A post is on its way there."""
         breaker = self._failing.get(destination)

@@ -96,15 +96,20 @@ SET_SUBSCRIPTION = Statement(
 # What waits under a subscription that goes elsewhere from now on.
 TURN_WAITING = Statement(
     update(outbox)
-    .where(outbox.c.subscription == bindparam("subscription_id", type_=Text), one_of(outbox.c.state, UNFINISHED))
+    .where(
+        outbox.c.subscription == bindparam("subscription_id", type_=Text),
+        one_of(outbox.c.state, UNFINISHED),
+        outbox.c.destination != bindparam("destination", type_=Text),
+    )
     .values(destination=bindparam("destination", type_=Text))
 )
-# What a delivery makes of a subscription; one that its agency has ended meanwhile stays ended.
+# What a delivery makes of a subscription as it was leased; one that its agency has changed or ended meanwhile stays so.
 TURN_STATUS = Statement(
     update(subscription)
     .where(
         subscription.c.id == bindparam("subscription_id", type_=Text),
         subscription.c.status == bindparam("old_status", type_=Text),
+        subscription.c.version == bindparam("seen_version", type_=Integer),
     )
     .values(
         status=bindparam("new_status", type_=Text),

@@ -1,4 +1,4 @@
-"""What may go out now: a look into the outbox, which costs what it brings, however much waits for whom."""
+"""What may go out now: a look into the outbox, which takes no longer the more may go to one destination."""
 
 from __future__ import annotations
 
@@ -67,12 +67,15 @@ def _first_of(destination: ColumnElement[str], clock: ColumnElement[int]) -> Sel
 
 
 def _ready(clock: ColumnElement[int], chosen: Select[Any]) -> Select[Any]:
+    """Where each goes is its subscription's to say; the row's own column finds it, and no more."""
     row = outbox.alias("lapsed")
     lapsed = select(row.c.id).where(row.c.state == LEASED, row.c.leased_until <= clock, _may_go(row))
     since = func.coalesce(outbox.c.tried_since, outbox.c.created)
-    turn = func.row_number().over(partition_by=outbox.c.destination, order_by=(outbox.c.due, outbox.c.id))
+    destination = func.coalesce(subscription.c.destination, outbox.c.receiver)
+    turn = func.row_number().over(partition_by=destination, order_by=(outbox.c.due, outbox.c.id))
     return (
-        select(outbox.c.id, outbox.c.subscription, outbox.c.destination, since)
+        select(outbox.c.id, outbox.c.subscription, destination, since)
+        .select_from(outbox.join(subscription, subscription.c.id == outbox.c.subscription))
         .where(outbox.c.id.in_(union_all(chosen, lapsed)))
         .order_by(turn, outbox.c.due, outbox.c.id)
         .limit(bindparam("count", type_=Integer))
@@ -93,6 +96,7 @@ def _ready_on_postgres() -> Select[Any]:
 
 
 # The first few for each destination but those in ``known`` (each between angle brackets), and leases that have lapsed. Each
-# destination has its first before any has its second, so that one with a long queue hides nobody else's, and is not looked
-# through either: a look costs what it brings. The claim below decides between workers.
+# destination has its first before any has its second. What may go is found at once, however much waits behind it; what may
+# not yet, for another notice of its lane or a handshake is before it, is passed over one by one. Between workers decides
+# the claim (``outbox.CLAIM``).
 READY = Statement(_ready_on_sqlite(), _ready_on_postgres())

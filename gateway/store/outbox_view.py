@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, Text, and_, bindparam
 
 from gateway.store.outbox import DEAD, DELIVERED, LEASED, NOTE, PENDING, UNFINISHED
 from gateway.store.sql import Statement, one_of
-from gateway.store.tables import acknowledgement, outbox
+from gateway.store.tables import acknowledgement, outbox, subscription
 
 _agency = bindparam("agency", type_=Text)
 _open = (*UNFINISHED, DEAD)
@@ -83,6 +83,10 @@ REPLAY = Statement(
         due=bindparam("at", type_=BigInteger),
         last_result="to be sent once more",
         tried_since=bindparam("at", type_=BigInteger),
+        destination=func.coalesce(
+            select(subscription.c.destination).where(subscription.c.id == outbox.c.subscription).scalar_subquery(),
+            outbox.c.receiver,
+        ),
         updated=bindparam("at", type_=BigInteger),
     )
 )

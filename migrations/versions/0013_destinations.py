@@ -16,7 +16,7 @@ UNFINISHED = outbox.c.state.in_([sa.literal_column("'pending'"), sa.literal_colu
 def upgrade() -> None:
     op.add_column("outbox", sa.Column("destination", sa.Text(), server_default=sa.literal_column("''"), nullable=False))
     named = sa.select(subscription.c.destination).where(subscription.c.id == outbox.c.subscription).scalar_subquery()
-    op.execute(sa.update(outbox).values(destination=sa.func.coalesce(named, outbox.c.receiver)))
+    op.execute(sa.update(outbox).where(UNFINISHED).values(destination=sa.func.coalesce(named, outbox.c.receiver)))
     op.drop_index("ix_outbox_state_due", table_name="outbox")
     op.create_index("ix_outbox_state_destination_due", "outbox", ["state", "destination", "due"], unique=False)
     op.create_index(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from sqlalchemy import Connection, select
 from gateway import deliverer
 from gateway.demo import people
 from gateway.exchanges.notices.lease_notice import Due, NotDue, lease_notice
+from gateway.exchanges.notices.replay_notices import Replay
 from gateway.fhir import systems
+from gateway.listing.outbox import replay_all
 from gateway.settings import Settings
 from gateway.store import clock, migrate, outbox_ready, tables
 from gateway.store.sql import Read
@@ -140,7 +143,7 @@ async def moved(world: World, subscription: str, **channel: Any) -> None:
     """The council has this subscription sent another way."""
     at, path = world.social_worker(), f"/fhir/Subscription/{subscription}"
     read = (await at.get(path)).json()
-    answer = await at.put(path, {**read, "channel": {**read["channel"], **channel}})
+    answer = await at.put(path, {**read, "status": "requested", "channel": {**read["channel"], **channel}})
     assert answer.status_code == 200, answer.text
 
 
@@ -174,16 +177,79 @@ async def test_a_notice_that_was_found_waits_for_a_new_handshake(world: World) -
 
 
 async def test_what_a_worker_of_the_earlier_release_queues_goes_out(world: World) -> None:
-    """It does not write where a notice goes: such rows are one queue, whatever else is known."""
-    some = patients(6)
+    """It does not write where a notice goes: such rows are found, and a receiver that fails holds up its own alone."""
+    world.gateway.deliverer.steps = (3600.0, 3600.0)
+    some, others = patients(12), patients(3, 500)
     with desk() as one, desk(status(503)) as gone:
-        await council_hears_of(world, some[:3], one.url)
-        await council_hears_of(world, some[3:], gone.url)
-        await admit(world, some)
-        queued = "SELECT id FROM subscription WHERE destination = (SELECT destination FROM outbox ORDER BY created LIMIT 1)"
-        change(world.settings, f"UPDATE outbox SET destination = '' WHERE subscription IN ({queued})")
+        await council_hears_of(world, some, gone.url)
+        await council_hears_of(world, others, one.url)
+        await admit(world, [*some, *others])
+        change(world.settings, "UPDATE outbox SET destination = ''")
         await world.settle()
+        assert len(gone.got) < len(some)
         assert len(set(one.ids())) == 3
+
+
+async def test_what_is_sent_once_more_goes_where_its_subscription_goes_by_now(world: World) -> None:
+    """Given up at one receiver, moved to another that fails: the first, which is back, hears of what is its own."""
+    world.gateway.deliverer.steps = (0.0, 0.0)
+    some, others = patients(12), patients(6, 500)
+    with desk(status(400)) as old, desk(status(503)) as new:
+        made = await council_hears_of(world, some, old.url)
+        await admit(world, some)
+        await world.settle()
+        assert ask(world.settings, "SELECT DISTINCT state FROM outbox") == [("dead",)]
+        for each in made:
+            await moved(world, each, endpoint=new.url)
+        old.behaviour = status(200)
+        old.got.clear()
+        world.gateway.deliverer.steps = (3600.0, 3600.0)
+        assert await replay_all(world.gateway.ledger, Replay(people.COUNCIL)) == len(some)
+        await council_hears_of(world, others, old.url)
+        await admit(world, others)
+        await world.settle()
+        assert len(set(old.ids())) == len(others)
+        assert new.got
+
+
+async def test_a_handshake_goes_before_what_waits_for_the_same_destination(world: World) -> None:
+    """However much does: nothing of its own can go without it."""
+    some, new = patients(1), patients(1, 500)
+    await council_hears_of(world, some, DEAD)
+    await admit(world, some)
+    lengthen(world.settings, 300)
+    content = {"extension": [{"url": systems.BACKPORT_PAYLOAD, "valueCode": "id-only"}]}
+    (made,) = await council_hears_of(world, new, DEAD, type="rest-hook", _payload=content)
+    rows, _ = look(world.settings)
+    assert rows[0][1] == made
+
+
+@pytest.mark.parametrize("code", [200, 503], ids=["it answers", "it fails"])
+async def test_a_handshake_counts_for_the_endpoint_that_it_went_to(world: World, code: int) -> None:
+    """The endpoint is changed while the old one is asked: whatever that one says, the new one is asked, and hears nothing before."""
+    world.gateway.deliverer.steps = (0.0,)
+    (person,) = some = patients(1)
+    content = {"extension": [{"url": systems.BACKPORT_PAYLOAD, "valueCode": "id-only"}]}
+    with desk() as old, desk() as new:
+        asked, change_it, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
+
+        def slowly(handler: Any, number: int) -> None:
+            loop.call_soon_threadsafe(asked.set)
+            change_it.wait(20)
+            status(code)(handler, number)
+
+        old.behaviour = slowly
+        (made,) = await council_hears_of(world, some, old.url, type="rest-hook", _payload=content)
+        await admit(world, some)
+        async with delivering(world):
+            await asyncio.wait_for(asked.wait(), 20)
+            await moved(world, made, endpoint=new.url)
+            change_it.set()
+            await until(lambda: len(new.got) == 2)
+        kinds = [got.bundle["entry"][0]["resource"]["parameter"] for got in new.got]
+        told = [next(part["valueCode"] for part in one if part["name"] == "type") for one in kinds]
+        assert told == ["handshake", "event-notification"]
+        assert person.nhs not in str([got.body for got in old.got])
 
 
 async def test_what_waited_before_the_change_of_tables_waits_where_it_goes(world: World) -> None:
@@ -195,9 +261,9 @@ async def test_what_waited_before_the_change_of_tables_waits_where_it_goes(world
     )
     await subscribe(world.social_worker(), {**inbox, "channel": {"type": "message", "payload": "application/fhir+json"}})
     await admit(world, some)
-    before = ask(world.settings, "SELECT id, destination FROM outbox ORDER BY id")
+    before = ask(world.settings, "SELECT id, destination FROM outbox WHERE state = 'pending' ORDER BY id")
     assert len({destination for _, destination in before}) == 2
     engine = migrate.engine_of(world.settings.database_url or world.settings.database_file)
     migrate.downgrade(engine, "0012")
     migrate.upgrade(engine, world.settings.kind)
-    assert ask(world.settings, "SELECT id, destination FROM outbox ORDER BY id") == before
+    assert ask(world.settings, "SELECT id, destination FROM outbox WHERE state = 'pending' ORDER BY id") == before

@@ -81,8 +81,8 @@ def _writes(ctx: Context, settlement: Settlement, step: Next, moment: Moment) ->
     turned = _turned(settlement, step)
     if turned:
         old, new = turned
-        status = {"subscription_id": lease.subscription, "old_status": old, "new_status": new, "at": moment.at}
-        writes.append(Write(outbox.TURN_STATUS, status))
+        seen = {"subscription_id": lease.subscription, "old_status": old, "seen_version": lease.subscribed.version}
+        writes.append(Write(outbox.TURN_STATUS, {**seen, "new_status": new, "at": moment.at}))
     if settlement.recovered:
         writes.append(Write(outbox.BRING_FORWARD, {"destination": settlement.recovered, "at": moment.at}))
     if step.state == outbox.DEAD:

@@ -172,6 +172,9 @@ class Addressed(NamedTuple):
     topic: str = outbox.NOTE
 
 
+AHEAD = 7 * clock.DAY  # a handshake goes before whatever waits for the same destination: others cannot go without it
+
+
 def new_row(ctx: Context, identifier: str, to: Addressed, place: Place, body: bytes, moment: Moment) -> Write:
     """A row of the outbox that is due now; ``body`` is sealed here."""
     return Write(
@@ -188,7 +191,7 @@ def new_row(ctx: Context, identifier: str, to: Addressed, place: Place, body: by
             "body": seal(ctx.vault.shelf("outbox"), body, identifier),
             "state": outbox.PENDING,
             "attempts": 0,
-            "due": moment.at,
+            "due": moment.at - (AHEAD if to.topic == outbox.HANDSHAKE else 0),
             "leased_until": None,
             "epoch": 0,
             "number": None,

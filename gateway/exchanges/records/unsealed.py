@@ -1,8 +1,8 @@
 """Rows of people, without those whom their own record seals by adoption: to everybody who looks for them they are as a
 stranger, to their agency's own staff too (Adoption and Children Act 2002; behaviour sections 1 and 2.2).
 
-What is looked for by person, or all of it, is looked for so: ``Patient/$match``, every search, the wishes of a person. A
-record that is read by its own id is not: who has that id wrote the record, and may have to correct it. What a feed says of
+What is looked for by person, or all of it, is looked for so: ``Patient/$match``, searches, the wishes of a person. A record
+that is read or searched by its own id is not: who has that id wrote the record, and may have to correct it. What a feed says of
 somebody sealed is taken as ever.
 """
 
