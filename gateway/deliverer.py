@@ -109,12 +109,8 @@ class Deliverer:
         if self._room() < 1 or (self._start() and not self._changed and begun < self._forgets):
             return
         self._changed = False
-        known = {*self._known, *self.breakers.left_alone(begun)}
-        if begun >= self._forgets:
-            known = set()
-            self._known.clear()
-            self._forgets = begun + KNOWN_FOR
-        wanted = {"at": clock.now(), "share": SHARE, "count": FETCH, "known": "".join(f"<{one}>" for one in known)}
+        known = "".join(f"<{one}>" for one in self._not_looked_for(begun))
+        wanted = {"at": clock.now(), "share": SHARE, "count": FETCH, "known": known}
         try:
             (rows,) = await self.ledger.read([Read(outbox_ready.READY, wanted)])
         except Exception:
@@ -124,6 +120,16 @@ class Deliverer:
         self._next_look = ended + RESTED * (ended - begun)
         self._learn_of([Ready(*row) for row in rows])
         self._start()
+
+    def _not_looked_for(self, now: float) -> set[str]:
+        """Destinations of which enough is known, or which are left alone; now and then none. What has waited as long as its
+        schedule goes out all the same, so late at most: nothing to a long one."""
+        if now >= self._forgets:
+            self._known.clear()
+            self._forgets = now + KNOWN_FOR
+            return set()
+        is_long = horizon(self.steps) > 100 * KNOWN_FOR
+        return {*self._known, *(self.breakers.left_alone(now) if is_long else ())}
 
     def _learn_of(self, found: list[Ready]) -> None:
         """Add what is new, be it that a notice is known to go elsewhere and goes here by now."""
