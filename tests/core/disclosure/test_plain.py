@@ -322,3 +322,73 @@ def test_some_wishes_put_together_open_something() -> None:
     """Else the property above would say little: share with us, the usual classes."""
     made = consent_of(Said(ME, ME, (Wish("share", (f"{systems.ODS_CODE}|{WARD}",)),)), HOLDER, "2026-11-01", "Written down")
     assert shared(made) == {"existence", "status", "contact"}
+
+
+NOT_AGREED = "This record agrees to nothing: it only says what may not be told."
+IN_PART = "There is a part that the gateway cannot tell; where it matters nothing is shared."
+AGREED = "Sam has agreed that anyone may be told whatever the services have agreed to tell each other"
+PART = [{"meaning": "instance", "reference": {"reference": "Flag/1"}}]
+IN_THE_COMMUNITY = {**rule("permit"), "modifierExtension": while_inpatient("community")}
+
+
+@pytest.mark.parametrize(
+    ("provision", "before_the_end"),
+    [
+        (rule("deny", actor=[COUNCIL]), ("Sam has said that Southshire Council may not be told anything.", NOT_AGREED)),
+        (
+            rule("permit", actor=[COUNCIL], klass=KNOWN),
+            ("Sam has agreed that Southshire Council may be told that she is known, her status and whom to ring.",),
+        ),
+        (
+            rule("deny", rule("permit", klass=KNOWN[:1]), actor=[COUNCIL]),
+            ("Sam has said that Southshire Council may not be told anything (except that they may be told that she is known).",),
+        ),
+        (rule("deny", klass=classes("address", "diagnosis")), ("Sam has said that nobody may be told her address or her diagnosis.", NOT_AGREED)),
+        (rule("deny", action=[action()]), ("Sam has said that nobody may be told anything.", NOT_AGREED)),
+        (rule("permit", purpose=[v3("HPAYMT")]), (f"{AGREED}, for payment.",)),
+        (rule("permit", purpose=[purpose("x", "https://x.example")]), (f"{AGREED}, for a reason that this gateway cannot tell.", IN_PART)),
+        (
+            rule("deny", data=PART),
+            ("Sam has said that nobody may be told anything, only for a part of the record that this gateway does not tell apart.", NOT_AGREED, IN_PART),
+        ),
+        (IN_THE_COMMUNITY, (f"{AGREED}, only in a state that this gateway cannot tell.", IN_PART)),
+        (
+            rule("permit", klass=[{"system": "https://x.example", "code": "y"}, *KNOWN[:1]]),
+            ("Sam has agreed that anyone may be told that she is known and something that this gateway cannot tell.", IN_PART),
+        ),
+        (
+            rule("permit", rule("deny", klass=classes("detail"))),
+            (f"{AGREED}.", "Nobody may be told what the involvement is, by name."),
+        ),
+        (
+            rule("permit", rule("deny", klass=classes("detail")), actor=[COUNCIL]),
+            (
+                (
+                    "Sam has agreed that Southshire Council may be told whatever the services have agreed to tell each other "
+                    "(except that they may not be told what the involvement is, by name)."
+                ),
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_a_wish_is_told_whole(provision: dict[str, Any], before_the_end: tuple[str, ...]) -> None:
+    """Every sentence in its place, and none more; what is not understood is said once more at the end."""
+    end = ("Nothing more than this is shared because of this record.", "Her address is never shared, with anybody.")
+    assert told(provision) == (*before_the_end, *end)
+
+
+@pytest.mark.parametrize(
+    ("person", "by", "kind", "first", "last"),
+    [
+        (Person("Tom", "male"), ME, "", "Tom does not want anything", "His address"),
+        (Person("Kim", "other"), ME, "", "Kim does not want anything", "Their address"),
+        (Person(), ME, "", "This person does not want anything", "Their address"),
+        (Person(), ME, "child-own", "This child does not want anything", "Their address"),
+        (Person(), MOTHER, "parent-for-child", "A parent, who decides for this child, does not want anything", "Their address"),
+    ],
+)
+def test_a_person_is_spoken_of_as_they_are(person: Person, by: str, kind: str, first: str, last: str) -> None:
+    """By name and pronoun; a child as a child where there is no name."""
+    found = told(rule("deny"), person, by=by, extension=[extension("wish-kind", kind)] if kind else None)
+    assert found[0] == f"{first} shared with anyone."
+    assert found[-1] == f"{last} is never shared, with anybody."
