@@ -1,7 +1,8 @@
 """Acknowledgements of HL7 v2 messages (original mode): AA taken, AE not to be sent again as it is, AR not for here or not now.
 
-A NACK says why in ERR, for people: codes of HL7 table 0357, the place, and what to do. No value of the message stands in it
-but its own number and the names of its applications.
+A NACK says why in ERR, for people: codes of HL7 table 0357, the place, and what to do. What was taken with a warning says so
+the same way with severity W, since version 2.5: before, an ERR can only be an error. No value of the message stands in it but
+its own number and the names of its applications.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ REASONS = {  # HL7 table 0357
     "duplicate": ("205", "Duplicate key identifier"),
 }
 INTERNAL = ("207", "Application internal error")
+ACCEPTED = ("0", "Message accepted")
 BY_PLACE = {"MSH-11": ("202", "Unsupported processing id"), "MSH-12": ("203", "Unsupported version id")}
 MOST_ERRORS = 10
+SEVERITIES_SINCE = "2.5"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a message: the code of MSA-1, and why."""
+    """What becomes of a message: the code of MSA-1, and why; or, of what was taken, what its sender is warned of."""
 
     code: str
     issues: tuple[Issue, ...] = ()
@@ -48,11 +51,13 @@ def acknowledgement(message: Message | None, verdict: Verdict, stamp: str, contr
     number = _plain(message.value("MSH", 10)) if message else ""
     processing = (_plain(message.value("MSH", 11)) if message else "") or "P"
     there = [_echo(message, place) for place in (5, 6, 3, 4)]
-    first = verdict.issues[0].text if verdict.issues else ("Taken before." if verdict.repeated else "")
+    taken = verdict.code == TAKEN
+    first = ("Taken before." if verdict.repeated else "") if taken else verdict.issues[0].text
+    told = verdict.issues[:MOST_ERRORS] if version >= SEVERITIES_SINCE or not taken else ()
     lines = [
         "|".join(["MSH", STANDARD[1:], *there, stamp, "", kind, control, processing, _plain(version)]),
         "|".join(["MSA", verdict.code, number, _plain(first)]).rstrip("|"),
-        *(_err(issue, version) for issue in verdict.issues[:MOST_ERRORS]),
+        *(_err(issue, version, taken=taken) for issue in told),
     ]
     return "".join(f"{line}\r" for line in lines).encode()
 
@@ -70,13 +75,13 @@ def _echo(message: Message | None, place: int) -> str:
     return "".join(sign for sign in segment.raw(place) if sign.isprintable())[:227]
 
 
-def _err(issue: Issue, version: str) -> str:
+def _err(issue: Issue, version: str, *, taken: bool) -> str:
     """Since 2.5 place, code, severity and words apart; before, all in one field."""
-    code, name = BY_PLACE.get(_where(issue)[0], REASONS.get(issue.code, INTERNAL))
+    code, name = BY_PLACE.get(_where(issue)[0], REASONS.get(issue.code, ACCEPTED if taken else INTERNAL))
     field, segment, number = _where(issue)
     place = f"{segment}^1^{number}".rstrip("^") if field else ""
-    if version >= "2.5":
-        return f"ERR||{place}|{code}^{name}^HL70357|E||||{_plain(issue.text)}"
+    if version >= SEVERITIES_SINCE:
+        return f"ERR||{place}|{code}^{name}^HL70357|{'W' if taken else 'E'}||||{_plain(issue.text)}"
     return f"ERR|{segment}^^{number}^{code}&{_plain(issue.text)}&HL70357"
 
 

@@ -196,7 +196,7 @@ class Port:
                 raise
             return await self._not_taken(message, mapped, error.issues)
         self.wake()
-        return self._signed(message, Verdict(TAKEN, repeated=receipt.repeated))
+        return self._signed(message, Verdict(TAKEN, receipt.warnings, repeated=receipt.repeated))
 
     async def _unapproved(self, mapped: tuple[Mapped, ...]) -> list[Issue]:
         """That nobody of the agency has approved the map, where the deployment takes no records without it."""

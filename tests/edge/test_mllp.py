@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import re
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -147,6 +148,18 @@ async def test_since_2_5_an_error_has_its_fields_apart(world: World) -> None:
     assert error[3] == "200^Unsupported message type^HL70357"
     assert error[4] == "E"
     assert error[8]
+
+
+@pytest.mark.parametrize(("version", "warned"), [("2.5", True), ("2.8", True), ("2.4", False)])
+async def test_what_is_taken_with_a_warning_says_so(world: World, version: str, warned: bool) -> None:
+    """AA, and since 2.5 an ERR of severity W: the time that does not stand. A version that knows no severities has no ERR."""
+    late = re.sub(r"\rEVN\|([^|]*)\|\d+", r"\rEVN|\1|20990801070624", admission("3")).replace("|P|2.4", f"|P|{version}")
+    assert "|20990801070624" in late
+    async with listening(world) as port:
+        (ack,) = await sent(port, late)
+    assert (code(ack), len(ack[1])) == ("AA", 3)
+    assert [(one[0], one[3], one[4]) for one in ack[2:]] == ([("ERR", "0^Message accepted^HL70357", "W")] if warned else [])
+    assert all("future" in one[8] and AMINA.nhs not in str(one) for one in ack[2:])
 
 
 async def test_a_message_after_a_bad_one_is_taken(world: World) -> None:

@@ -16,7 +16,7 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import line
 from gateway.exchanges.records.receive_record import Record, receive_record
-from gateway.fhir.outcomes import Conflict
+from gateway.fhir.outcomes import Conflict, Issue
 from gateway.mapping.records import Mapped
 from gateway.store import outbox
 from gateway.store.ledger import Moment, Outcome, Story
@@ -44,6 +44,7 @@ class Hl7Receipt:
 
     repeated: bool
     notices: int = 0
+    warnings: tuple[Issue, ...] = ()  # of the maps, and of what stood there before
 
 
 def receive_hl7(ctx: Context, message: Hl7Message, moment: Moment) -> Story[Hl7Receipt]:
@@ -65,14 +66,15 @@ def receive_hl7(ctx: Context, message: Hl7Message, moment: Moment) -> Story[Hl7R
 
 def _apply(ctx: Context, message: Hl7Message, moment: Moment) -> Generator[Any, Any, Outcome[Hl7Receipt]]:
     entries: list[Entry] = []
-    notices = 0
+    notices, warnings = 0, list[Issue]()
     for one in message.mapped:
         done = yield from receive_record(
             ctx, Record(message.requester, one, file=hashlib.sha256(message.content).hexdigest()), moment
         )
         entries += done.audit
         notices += done.answer.notices
-    return Outcome(Hl7Receipt(repeated=False, notices=notices), tuple(entries))
+        warnings += [*one.warnings, *done.answer.warnings]
+    return Outcome(Hl7Receipt(repeated=False, notices=notices, warnings=tuple(warnings)), tuple(entries))
 
 
 def _repeated(message: Hl7Message, moment: Moment) -> Entry:
