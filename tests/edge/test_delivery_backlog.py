@@ -105,7 +105,7 @@ async def test_how_an_empty_outbox_was_looked_through_is_not_kept(world: World) 
         assert await world.gateway.ledger.read([Read(outbox_ready.READY, wanted)]) == [[]]
     await admit(world, some)
     lengthen(world.settings, 3000, analyzed=False)
-    async with asyncio.timeout(5):  # some milliseconds; minutes with each compared to each
+    async with asyncio.timeout(30):  # some milliseconds; minutes with each compared to each
         (found,) = await world.gateway.ledger.read([Read(outbox_ready.READY, wanted)])
     assert len(found) == deliverer.SHARE
 
