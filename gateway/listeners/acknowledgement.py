@@ -52,7 +52,7 @@ def acknowledgement(message: Message | None, verdict: Verdict, stamp: str, contr
     processing = (_plain(message.value("MSH", 11)) if message else "") or "P"
     there = [_echo(message, place) for place in (5, 6, 3, 4)]
     taken = verdict.code == TAKEN
-    first = ("Taken before." if verdict.repeated else "") if taken else verdict.issues[0].text
+    first = verdict.issues[0].text if verdict.issues and not taken else ("Taken before." if verdict.repeated else "")
     told = verdict.issues[:MOST_ERRORS] if version >= SEVERITIES_SINCE or not taken else ()
     lines = [
         "|".join(["MSH", STANDARD[1:], *there, stamp, "", kind, control, processing, _plain(version)]),

@@ -42,7 +42,7 @@ class Breakers:
 
     def left_alone(self, now: float) -> list[str]:
         """Where no post may start now."""
-        return [one for one, breaker in self._failing.items() if breaker.is_open and (breaker.trying or now < breaker.until)]
+        return [one for one in self._failing if not self.may_start(one, now)]
 
     def started(self, destination: str) -> None:
         """A post is on its way there."""

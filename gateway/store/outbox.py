@@ -126,15 +126,15 @@ COUNT_EVENT = Changed(
 )
 
 ADD_NOTICE = Added(outbox)
-# The last place of a lane, and where a subscription's notices go: to its destination, or into its receiver's inbox.
+# Where a subscription's notices go: to its destination, or into its agency's inbox.
+goes_to = func.coalesce(subscription.c.destination, subscription.c.agency)
+# The last place of a lane, and where a subscription's notices go.
 LAST_PLACE = Statement(
     select(
         select(func.coalesce(func.max(outbox.c.place), 0))
         .where(outbox.c.lane == bindparam("lane", type_=LargeBinary))
         .scalar_subquery(),
-        select(func.coalesce(subscription.c.destination, subscription.c.agency))
-        .where(subscription.c.id == bindparam("subscription", type_=Text))
-        .scalar_subquery(),
+        select(goes_to).where(subscription.c.id == bindparam("subscription", type_=Text)).scalar_subquery(),
     )
 )
 # What stands in the column ``topic``; of what a notice tells is sealed in its body.

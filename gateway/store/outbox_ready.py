@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import NamedFromClause
 
-from gateway.store.outbox import AT, HANDSHAKE, LEASED, PENDING, UNFINISHED, is_in
+from gateway.store.outbox import AT, HANDSHAKE, LEASED, PENDING, UNFINISHED, goes_to, is_in
 from gateway.store.sql import Statement
 from gateway.store.tables import outbox, subscription
 
@@ -71,10 +71,9 @@ def _ready(clock: ColumnElement[int], chosen: Select[Any]) -> Select[Any]:
     row = outbox.alias("lapsed")
     lapsed = select(row.c.id).where(row.c.state == LEASED, row.c.leased_until <= clock, _may_go(row))
     since = func.coalesce(outbox.c.tried_since, outbox.c.created)
-    destination = func.coalesce(subscription.c.destination, outbox.c.receiver)
-    turn = func.row_number().over(partition_by=destination, order_by=(outbox.c.due, outbox.c.id))
+    turn = func.row_number().over(partition_by=goes_to, order_by=(outbox.c.due, outbox.c.id))
     return (
-        select(outbox.c.id, outbox.c.subscription, destination, since)
+        select(outbox.c.id, outbox.c.subscription, goes_to, since)
         .select_from(outbox.join(subscription, subscription.c.id == outbox.c.subscription))
         .where(outbox.c.id.in_(union_all(chosen, lapsed)))
         .order_by(turn, outbox.c.due, outbox.c.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, Text, and_, bindparam, case, func, or_, select, update
 
-from gateway.store.outbox import DEAD, DELIVERED, LEASED, NOTE, PENDING, UNFINISHED
+from gateway.store.outbox import DEAD, DELIVERED, LEASED, NOTE, PENDING, UNFINISHED, goes_to
 from gateway.store.sql import Statement, one_of
 from gateway.store.tables import acknowledgement, outbox, subscription
 
@@ -83,10 +83,7 @@ REPLAY = Statement(
         due=bindparam("at", type_=BigInteger),
         last_result="to be sent once more",
         tried_since=bindparam("at", type_=BigInteger),
-        destination=func.coalesce(
-            select(subscription.c.destination).where(subscription.c.id == outbox.c.subscription).scalar_subquery(),
-            outbox.c.receiver,
-        ),
+        destination=select(goes_to).where(subscription.c.id == outbox.c.subscription).scalar_subquery(),
         updated=bindparam("at", type_=BigInteger),
     )
 )

@@ -13,13 +13,13 @@ from gateway import deliverer
 from gateway.demo import people
 from gateway.exchanges.notices.lease_notice import Due, NotDue, lease_notice
 from gateway.exchanges.notices.replay_notices import Replay
-from gateway.fhir import systems
 from gateway.listing.outbox import replay_all
 from gateway.settings import Settings
 from gateway.store import clock, migrate, outbox_ready, tables
 from gateway.store.sql import Read
 from tests.edge.desks import admit, council_hears_of, delivering, desk, patients, status, subscribe, until
 from tests.edge.durable import ask, change
+from tests.edge.test_api_subscriptions import rest_hook
 from tests.world import World
 
 DEAD = "http://127.0.0.1:9/hook"
@@ -49,14 +49,15 @@ def look(settings: Settings, known: str = "") -> tuple[list[Any], int]:
 
 
 def _on_sqlite(connection: Connection, wanted: Any) -> tuple[list[Any], int]:
-    taken, database = [0], connection.connection.dbapi_connection
+    taken = [0]
+    driver: Any = connection.connection.dbapi_connection
 
     def step() -> int:
         taken[0] += 1
         return 0
 
-    database.set_progress_handler(step, 10)  # type: ignore[union-attr]
-    return database.execute(outbox_ready.READY.for_sqlite, wanted).fetchall(), taken[0]  # type: ignore[union-attr]
+    driver.set_progress_handler(step, 10)
+    return driver.execute(outbox_ready.READY.for_sqlite, wanted).fetchall(), taken[0]
 
 
 def _on_postgres(connection: Connection, wanted: Any) -> tuple[list[Any], int]:
@@ -169,8 +170,7 @@ async def test_a_notice_that_was_found_waits_for_a_new_handshake(world: World) -
     (one,) = await council_hears_of(world, some := patients(1), DEAD)
     await admit(world, some)
     ((notice,),) = ask(world.settings, "SELECT id FROM outbox")
-    content = {"extension": [{"url": systems.BACKPORT_PAYLOAD, "valueCode": "id-only"}]}
-    await moved(world, one, type="rest-hook", _payload=content)
+    await moved(world, one, **rest_hook("id-only"))
     with pytest.raises(NotDue):
         await world.gateway.ledger.run_alone(lease_notice, Due(notice))
     assert ask(world.settings, f"SELECT state FROM outbox WHERE id = '{notice}'") == [("pending",)]
@@ -218,8 +218,7 @@ async def test_a_handshake_goes_before_what_waits_for_the_same_destination(world
     await council_hears_of(world, some, DEAD)
     await admit(world, some)
     lengthen(world.settings, 300)
-    content = {"extension": [{"url": systems.BACKPORT_PAYLOAD, "valueCode": "id-only"}]}
-    (made,) = await council_hears_of(world, new, DEAD, type="rest-hook", _payload=content)
+    (made,) = await council_hears_of(world, new, DEAD, **rest_hook("id-only"))
     rows, _ = look(world.settings)
     assert rows[0][1] == made
 
@@ -229,7 +228,6 @@ async def test_a_handshake_counts_for_the_endpoint_that_it_went_to(world: World,
     """The endpoint is changed while the old one is asked: whatever that one says, the new one is asked, and hears nothing before."""
     world.gateway.deliverer.steps = (0.0,)
     (person,) = some = patients(1)
-    content = {"extension": [{"url": systems.BACKPORT_PAYLOAD, "valueCode": "id-only"}]}
     with desk() as old, desk() as new:
         asked, change_it, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
 
@@ -239,7 +237,7 @@ async def test_a_handshake_counts_for_the_endpoint_that_it_went_to(world: World,
             status(code)(handler, number)
 
         old.behaviour = slowly
-        (made,) = await council_hears_of(world, some, old.url, type="rest-hook", _payload=content)
+        (made,) = await council_hears_of(world, some, old.url, **rest_hook("id-only"))
         await admit(world, some)
         async with delivering(world):
             await asyncio.wait_for(asked.wait(), 20)

@@ -15,7 +15,7 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.records.resources import LATEST, own_version, patient_of, person_token
-from gateway.exchanges.records.unsealed import naming_nobody_sealed, own_row, unsealed
+from gateway.exchanges.records.unsealed import naming_nobody_sealed, opened_page, own_row
 from gateway.store import people
 from gateway.store.ledger import Moment, Outcome, Story
 from gateway.store.people import Held
@@ -133,10 +133,8 @@ def _all(ctx: Context, ask: ProvenanceSearch) -> Generator[Any, Any, ProvenanceP
         wanted = {"agency": ask.requester.agency, "type": kind, "since": ask.since, "after": after, "count": ask.count + 1}
         found += yield Read(people.OWN_RECORDS, wanted)
     page = found[: ask.count]
-    owners = yield from unsealed(ctx, [row[0] for row in page])
-    held = [people.open_record(owners[row[0]].cipher, row[5:]) for row in page if row[0] in owners]
-    told = tuple((yield from naming_nobody_sealed(ctx, held)))
-    return ProvenancePage(told, (page[-1][6], page[-1][5]) if len(found) > ask.count else None)
+    held = yield from opened_page(ctx, page)
+    return ProvenancePage(tuple(held), (page[-1][6], page[-1][5]) if len(found) > ask.count else None)
 
 
 def _cut(found: list[Held], count: int) -> ProvenancePage:

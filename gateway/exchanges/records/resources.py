@@ -16,7 +16,7 @@ from gateway.disclosure.requester import Requester
 from gateway.exchanges.context import Context
 from gateway.exchanges.lines import check_current, line
 from gateway.exchanges.records.apply import apply, fresh_key
-from gateway.exchanges.records.unsealed import naming_nobody_sealed, own_row, unsealed
+from gateway.exchanges.records.unsealed import naming_nobody_sealed, opened_page, own_row, unsealed
 from gateway.fhir.elements import identity
 from gateway.fhir.outcomes import NotFound, PreconditionFailed, PreconditionRequired
 from gateway.fhir.systems import NHS_NUMBER
@@ -190,9 +190,8 @@ def _all(ctx: Context, ask: SearchRequest) -> Generator[Any, Any, tuple[list[Hel
     wanted = {"agency": ask.requester.agency, "type": ask.type, "since": ask.since, "after": ask.after, "count": ask.count + 1}
     rows = yield Read(people.OWN_RECORDS, wanted)
     page = rows[: ask.count]
-    owners = yield from unsealed(ctx, [row[0] for row in page])
-    found = [people.open_record(owners[row[0]].cipher, row[5:]) for row in page if row[0] in owners]
-    return (yield from naming_nobody_sealed(ctx, found)), page[-1][5] if len(rows) > ask.count else ""
+    found = yield from opened_page(ctx, page)
+    return found, page[-1][5] if len(rows) > ask.count else ""
 
 
 def _matches(held: Held, ask: SearchRequest) -> bool:

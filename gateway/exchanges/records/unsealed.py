@@ -15,7 +15,7 @@ from gateway.exchanges.context import Context
 from gateway.exchanges.records.dossiers import sealed
 from gateway.store import people
 from gateway.store.people import Held, Opened
-from gateway.store.sql import Read
+from gateway.store.sql import Read, Row
 
 
 def unsealed(ctx: Context, rows: Iterable[str]) -> Generator[Any, Any, dict[str, Opened]]:
@@ -29,6 +29,13 @@ def naming_nobody_sealed(ctx: Context, found: Sequence[Held]) -> Generator[Any, 
     others = yield from _opened(ctx, [held.related for held in found if held.related])
     hidden = {row.id for row in others if sealed([row])}
     return [held for held in found if held.related not in hidden]
+
+
+def opened_page(ctx: Context, page: Sequence[Row]) -> Generator[Any, Any, list[Held]]:
+    """The records of a page of ``people.OWN_RECORDS`` whose people are unsealed, and which name nobody who is sealed."""
+    owners = yield from unsealed(ctx, [row[0] for row in page])
+    found = [people.open_record(owners[row[0]].cipher, row[5:]) for row in page if row[0] in owners]
+    return (yield from naming_nobody_sealed(ctx, found))
 
 
 def _opened(ctx: Context, rows: Iterable[str]) -> Generator[Any, Any, list[Opened]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.disclosure.wish_forms import Said, Wish, consent_of
 from gateway.fhir import systems
-from tests.core.disclosure.made import HOLDER, ME, MOTHER, WARD
+from tests.core.disclosure.made import HOLDER, ME, MOTHER, WARD, classes
 
 B = systems.BASE
 AT, TITLE = "2026-11-01T10:00:00.000Z", "Written down"
@@ -23,10 +23,6 @@ def actor(receiver: str) -> dict[str, Any]:
     system, _, value = receiver.partition("|")
     role = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]}
     return {"role": role, "reference": {"identifier": {"system": system, "value": value}}}
-
-
-def classes(*codes: str) -> list[dict[str, str]]:
-    return [{"system": f"{B}/CodeSystem/data-class", "code": code} for code in codes]
 
 
 DISCLOSE = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "disclose"}]}]
